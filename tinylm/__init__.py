@@ -1,0 +1,54 @@
+"""tinylm: a language model that you can read, prove and run, from arrays alone."""
+
+from tinylm import data, functional, nn, optim, schedule
+from tinylm.autograd import (
+    FindNaN,
+    GradientMismatch,
+    GraphError,
+    NaNError,
+    Recorder,
+    Step,
+    Tensor,
+    Timer,
+    WriteGuard,
+    apply,
+    enable_grad,
+    gradcheck,
+    no_grad,
+    tensor,
+    use_kernels,
+    watching,
+)
+from tinylm.backend import DeviceError, use_device
+from tinylm.gpt import GPT, Cache, GPTConfig
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GPT",
+    "Cache",
+    "DeviceError",
+    "FindNaN",
+    "GPTConfig",
+    "GradientMismatch",
+    "GraphError",
+    "NaNError",
+    "Recorder",
+    "Step",
+    "Tensor",
+    "Timer",
+    "WriteGuard",
+    "apply",
+    "data",
+    "enable_grad",
+    "functional",
+    "gradcheck",
+    "nn",
+    "no_grad",
+    "optim",
+    "schedule",
+    "tensor",
+    "use_device",
+    "use_kernels",
+    "watching",
+]

@@ -1,0 +1,240 @@
+"""Watchers: whoever wants to see the steps of a computation, and the ready-made ones.
+
+The engine emits a `Step` for every op, forward and backward, to the watchers of the current context.
+Where nobody watches that costs one look-up. The mathematics knows nothing of it.
+"""
+
+import traceback
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinylm.autograd.guard import GraphError
+from tinylm.backend import backend_of, to_host
+from tinylm.ops import Op
+
+__all__ = [
+    "FindNaN",
+    "NaNError",
+    "Recorder",
+    "Step",
+    "Timer",
+    "WriteGuard",
+    "scope",
+    "scoped",
+    "watchers",
+    "watching",
+]
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One op as it ran.
+
+    phase     "forward" or "backward"
+    op        the op; op.name, op.__doc__ (equation and shapes)
+    inputs    forward: its array inputs; backward: (dy,)
+    kept      what forward kept for backward, by name
+    outputs   forward: (y,); backward: one gradient per input, None where none was wanted
+    settings  the op's keyword settings
+    number    the same for the forward and the backward of one node; grows with time. None: not recorded
+    scope     the module that was running, as "h.0.attn"
+    seconds   how long the kernel took, the device's queue included
+    """
+
+    phase: Literal["forward", "backward"]
+    op: Op
+    inputs: tuple[Any, ...]
+    kept: dict[str, Any]
+    outputs: tuple[Any, ...]
+    settings: dict[str, Any]
+    number: int | None
+    scope: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        def shapes(arrays: tuple[Any, ...]) -> str:
+            return ", ".join(str(getattr(a, "shape", a)) for a in arrays)
+
+        where = f"{self.scope}: " if self.scope else ""
+        return f"<{self.phase} {where}{self.op.name} {shapes(self.inputs)} → {shapes(self.outputs)}>"
+
+
+Watcher = Callable[[Step], None]
+
+_watchers: ContextVar[tuple[Watcher, ...]] = ContextVar("tinylm_watchers", default=())
+_scope: ContextVar[str] = ContextVar("tinylm_scope", default="")
+
+
+def watchers() -> tuple[Watcher, ...]:
+    """Who is watching in this context."""
+    return _watchers.get()
+
+
+def scope() -> str:
+    """The dotted path of the module that is running, "" outside of any."""
+    return _scope.get()
+
+
+@contextmanager
+def scoped(name: str) -> Iterator[None]:
+    """Name what runs inside the block: steps carry it as the last part of their `scope`."""
+    outer = _scope.get()
+    token = _scope.set(f"{outer}.{name}" if outer and name else outer or name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextmanager
+def watching(*new: Watcher) -> Iterator[Any]:
+    """Show every step inside the block to the given watchers; gives back the first of them.
+
+    A watcher is any callable that takes a `Step`. It must not write into the step's arrays.
+
+    >>> from tinylm import tensor
+    >>> with watching(Recorder()) as seen:
+    ...     y = (tensor([1.0, 2.0], requires_grad=True) * 3).sum()
+    ...     y.backward()
+    >>> [f"{step.phase} {step.op.name}" for step in seen.steps]
+    ['forward multiply', 'forward sum', 'backward sum', 'backward multiply']
+    """
+    token = _watchers.set(_watchers.get() + new)
+    try:
+        yield new[0] if new else None
+    finally:
+        _watchers.reset(token)
+
+
+class Recorder:
+    """Keeps every step, in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def __call__(self, step: Step) -> None:
+        self.steps.append(step)
+
+
+class Timer:
+    """Adds up seconds and calls by phase and op."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[tuple[str, str], float] = defaultdict(float)
+        self.calls: dict[tuple[str, str], int] = defaultdict(int)
+
+    def __call__(self, step: Step) -> None:
+        self.seconds[step.phase, step.op.name] += step.seconds
+        self.calls[step.phase, step.op.name] += 1
+
+    def table(self) -> str:
+        """Seconds, share and calls, most expensive first, as text."""
+        total = sum(self.seconds.values()) or 1.0
+        rows = [f"{'op':<34}{'seconds':>10}{'share':>8}{'calls':>8}"]
+        for key in sorted(self.seconds, key=lambda k: -self.seconds[k]):
+            spent = self.seconds[key]
+            rows.append(f"{key[0] + ' ' + key[1]:<34}{spent:>10.4f}{spent / total:>8.1%}{self.calls[key]:>8}")
+        return "\n".join(rows)
+
+
+def call_site() -> str:
+    """The innermost line of the caller's own code, outside this package: 'file.py:12: y = f(x)'."""
+    for frame in reversed(traceback.extract_stack()):
+        if not str(Path(frame.filename).resolve()).startswith(_PACKAGE):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return "unknown"
+
+
+def _describe(array: Any) -> str:
+    if not hasattr(array, "dtype"):
+        return repr(array)
+    host = to_host(array)
+    text = f"{host.dtype}{list(host.shape)}"
+    if host.dtype.kind == "f" and host.size:
+        finite = host[np.isfinite(host)]
+        extremes = f" from {finite.min():.4g} to {finite.max():.4g}" if finite.size else ""
+        text += f"{extremes}, {np.isnan(host).sum()} NaN, {np.isinf(host).sum()} infinite"
+    return text
+
+
+class NaNError(ArithmeticError):
+    """An op returned NaN or infinity; `step` is the first that did."""
+
+    def __init__(self, message: str, step: Step):
+        super().__init__(message)
+        self.step = step
+
+
+class FindNaN:
+    """Stops at the first op that makes a NaN or an infinity out of finite numbers; says which, from what, called where.
+
+    Raises NaNError. Remembers one line of source for each recorded op, so use it to look for a fault,
+    not on every run. `infinite=False` lets infinities pass.
+    """
+
+    def __init__(self, *, infinite: bool = True):
+        self.infinite = infinite
+        self._called: dict[int, str] = {}
+
+    def _bad(self, array: Any) -> bool:
+        if getattr(getattr(array, "dtype", None), "kind", "") != "f":
+            return False
+        xp = backend_of(array).xp
+        return not bool(xp.isfinite(array).all()) if self.infinite else bool(xp.isnan(array).any())
+
+    def __call__(self, step: Step) -> None:
+        if step.phase == "forward":
+            where = call_site()
+            if step.number is not None:
+                self._called[step.number] = where
+        else:
+            where = self._called.pop(step.number or 0, "before the watcher came")
+        bad = [output for output in step.outputs if self._bad(output)]
+        if not bad:
+            return
+        lines = [f"{step.phase} of {step.op.name} made {_describe(bad[0])}"]
+        if step.scope:
+            lines.append(f"  in module {step.scope}")
+        names = step.op.arrays if step.phase == "forward" and not step.op.variadic else ("dy",)
+        for name, value in zip(names, step.inputs, strict=False):
+            lines.append(f"  {name}: {_describe(value)}")
+        if step.phase == "backward":
+            lines += [f"  kept {name}: {_describe(value)}" for name, value in step.kept.items()]
+        lines.append(f"  called at {where}")
+        raise NaNError("\n".join(lines), step)
+
+
+class WriteGuard:
+    """Finds any change of a kept array between forward and backward, however it was made, by checksums.
+
+    Raises GraphError at the first op whose kept arrays changed. It reads every kept array twice.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[int, dict[str, int]] = {}
+
+    @staticmethod
+    def _checksums(kept: dict[str, Any]) -> dict[str, int]:
+        arrays = {name: value for name, value in kept.items() if hasattr(value, "dtype") and hasattr(value, "shape")}
+        return {name: zlib.crc32(np.ascontiguousarray(to_host(a)).tobytes()) for name, a in arrays.items()}
+
+    def __call__(self, step: Step) -> None:
+        if step.number is None:
+            return
+        if step.phase == "forward":
+            self._sums[step.number] = self._checksums(step.kept)
+            return
+        before, now = self._sums.pop(step.number, None), self._checksums(step.kept)
+        if before is not None and before != now:
+            names = ", ".join(name for name in now if before.get(name) != now[name])
+            raise GraphError(f"{step.op.name}: {names} changed between forward and backward; do not write into it")

@@ -1,0 +1,28 @@
+"""Floor 0: where arrays live and where random numbers come from; knows nothing of mathematics or tensors."""
+
+from tinylm.backend.device import (
+    Backend,
+    DeviceError,
+    available,
+    backend_named,
+    backend_of,
+    current_backend,
+    scatter_add,
+    to_host,
+    use_device,
+)
+from tinylm.backend.random import Streams, stream
+
+__all__ = [
+    "Backend",
+    "DeviceError",
+    "Streams",
+    "available",
+    "backend_named",
+    "backend_of",
+    "current_backend",
+    "scatter_add",
+    "stream",
+    "to_host",
+    "use_device",
+]

@@ -1,0 +1,294 @@
+"""The GPT: a decoder-only transformer that reads top to bottom; knows nothing of training or sampling.
+
+B batch, T time, C channels, H query heads, G key heads, D = C/H features of a head, V vocabulary.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from tinylm import functional as F
+from tinylm.autograd import Tensor
+from tinylm.backend import backend_of, stream
+from tinylm.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList, RMSNorm
+
+__all__ = ["GPT", "Cache", "GPTConfig"]
+
+INIT_STD = 0.02  # openai/gpt-2, src/model.py
+
+
+@dataclass(frozen=True, slots=True)
+class GPTConfig:
+    """The shape of a GPT. The defaults are GPT-2's architecture; other settings make it a Llama's.
+
+    vocab_size    V, how many token ids there are
+    block_size    the longest context, in tokens
+    n_layer, n_head, n_embd    blocks, query heads, channels C
+    dropout       probability, as in GPT-2: of embeddings, of attention weights, and of each residual branch
+    bias          biases in linear layers and layer norms
+    tie_weights   the token embedding is also the output matrix
+    norm          "layer" | "rms"
+    position      "learned" table | "rope", rotary
+    mlp           "gelu" (exact) | "gelu_tanh" | "swiglu"
+    n_kv_head     G, key and value heads, each shared by H/G queries; None: as many as query heads
+    mlp_hidden    hidden width; None: 4 C, or for swiglu 8/3 C rounded up to a multiple of 8
+    norm_eps, rope_base    the small number under the root; the base of the rotary frequencies
+
+    Raises ValueError for settings that contradict each other.
+    """
+
+    vocab_size: int
+    block_size: int
+    n_layer: int
+    n_head: int
+    n_embd: int
+    dropout: float = 0.0
+    bias: bool = True
+    tie_weights: bool = True
+    norm: Literal["layer", "rms"] = "layer"
+    position: Literal["learned", "rope"] = "learned"
+    mlp: Literal["gelu", "gelu_tanh", "swiglu"] = "gelu"
+    n_kv_head: int | None = None
+    mlp_hidden: int | None = None
+    norm_eps: float = 1e-5
+    rope_base: float = 10000.0
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_kv_head", "mlp_hidden"):
+            value = getattr(self, name)
+            optional = name in ("n_kv_head", "mlp_hidden")
+            if (value is None and not optional) or (
+                value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
+            ):
+                raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+        for name in ("bias", "tie_weights"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        for name in ("dropout", "norm_eps", "rope_base"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+                raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
+        if self.dropout >= 1:
+            raise ValueError(f"dropout must be below 1, got {self.dropout}")
+        choices = {
+            "norm": ("layer", "rms"),
+            "position": ("learned", "rope"),
+            "mlp": ("gelu", "gelu_tanh", "swiglu"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.n_embd} is not divisible by n_head {self.n_head}")
+        if self.n_head % self.kv_heads:
+            raise ValueError(f"n_head {self.n_head} is not divisible by n_kv_head {self.kv_heads}")
+        if self.position == "rope" and self.head_size % 2:
+            raise ValueError(f"rope turns pairs: n_embd / n_head must be even, it is {self.head_size}")
+
+    @property
+    def head_size(self) -> int:
+        return self.n_embd // self.n_head
+
+    @property
+    def kv_heads(self) -> int:
+        return self.n_kv_head or self.n_head
+
+    @property
+    def hidden(self) -> int:
+        if self.mlp_hidden is not None:
+            return self.mlp_hidden
+        return 8 * math.ceil(self.n_embd / 3) if self.mlp == "swiglu" else 4 * self.n_embd
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The config with these settings; raises ValueError naming settings that are unknown or missing."""
+        known = [f.name for f in fields(cls)]
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise ValueError(f"unknown model setting {', '.join(unknown)}; known are {', '.join(known)}")
+        missing = [name for name in known[:5] if name not in settings]
+        if missing:
+            raise ValueError(f"missing model setting {', '.join(missing)}")
+        return cls(**settings)
+
+
+class Cache:
+    """The keys and values of the positions seen so far, for each layer, so that they are computed once.
+
+    length   how many positions are filled; the next token has this position
+    """
+
+    def __init__(self, config: GPTConfig, batch: int = 1):
+        self.length = 0
+        self._shape = (batch, config.kv_heads, config.block_size, config.head_size)  # (B, G, T, D)
+        self._layers: dict[int, tuple[Any, Any]] = {}
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store the new keys and values (B, G, T, D) after the old ones, and return all of them."""
+        if layer not in self._layers:
+            xp = backend_of(k.data).xp
+            empty = tuple(xp.empty(self._shape, dtype=k.dtype) for _ in "kv")
+            self._layers[layer] = (empty[0], empty[1])
+        keys, values = self._layers[layer]
+        end = self.length + k.shape[2]
+        keys[:, :, self.length : end], values[:, :, self.length : end] = k.data, v.data
+        return Tensor(keys[:, :, :end]), Tensor(values[:, :, :end])
+
+
+def _norm(config: GPTConfig, dtype: Any) -> Module:
+    if config.norm == "rms":
+        return RMSNorm(config.n_embd, eps=config.norm_eps, dtype=dtype)
+    return LayerNorm(config.n_embd, config.bias, eps=config.norm_eps, dtype=dtype)
+
+
+class CausalSelfAttention(Module):
+    """Every position asks the positions before it, H times in parallel, and mixes what they answer."""
+
+    def __init__(self, config: GPTConfig, layer: int, rngs: "_Rngs", dtype: Any):
+        super().__init__()
+        C, D, G = config.n_embd, config.head_size, config.kv_heads
+        self.config, self.layer = config, layer
+        self.c_attn = Linear(C, C + 2 * G * D, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        self.c_proj = Linear(C, C, config.bias, std=_residual_std(config), rng=rngs.init, dtype=dtype)
+        self.rng = rngs.dropout  # drops attention weights, as in GPT-2
+        self.resid_dropout = Dropout(config.dropout, rngs.dropout)
+
+    def forward(self, x: Tensor, positions: np.ndarray, cache: Cache | None = None) -> Tensor:
+        B, T, C = x.shape
+        H, G, D = self.config.n_head, self.config.kv_heads, self.config.head_size
+        qkv = self.c_attn(x)  # (B, T, C + 2 G D)
+        q = _heads(qkv[..., :C], H, D)  # (B, H, T, D)
+        k = _heads(qkv[..., C : C + G * D], G, D)  # (B, G, T, D)
+        v = _heads(qkv[..., C + G * D :], G, D)  # (B, G, T, D)
+        if self.config.position == "rope":
+            q = F.rotary(q, positions, self.config.rope_base)
+            k = F.rotary(k, positions, self.config.rope_base)
+        if cache is not None:
+            k, v = cache.extend(self.layer, k, v)  # (B, G, S, D)
+        dropout = self.config.dropout if self.training else 0.0
+        y = F.causal_attention(q, k, v, dropout=dropout, rng=self.rng)  # (B, H, T, D)
+        y = y.transpose(0, 2, 1, 3).reshape(B, T, C)
+        return self.resid_dropout(self.c_proj(y))  # type: ignore[no-any-return]
+
+
+def _heads(x: Tensor, heads: int, features: int) -> Tensor:
+    """(B, T, heads · D) → (B, heads, T, D)"""
+    return x.reshape(x.shape[0], x.shape[1], heads, features).transpose(0, 2, 1, 3)
+
+
+class MLP(Module):
+    """Every position thinks for itself: widen, bend, narrow."""
+
+    def __init__(self, config: GPTConfig, rngs: "_Rngs", dtype: Any):
+        super().__init__()
+        C, M = config.n_embd, config.hidden
+        self.kind = config.mlp
+        if config.mlp == "swiglu":
+            self.c_gate = Linear(C, M, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        self.c_fc = Linear(C, M, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        self.c_proj = Linear(M, C, config.bias, std=_residual_std(config), rng=rngs.init, dtype=dtype)
+        self.dropout = Dropout(config.dropout, rngs.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.c_fc(x)  # (B, T, M)
+        if self.kind == "swiglu":
+            hidden = F.silu(self.c_gate(x)) * hidden  # Shazeer 2020
+        else:
+            hidden = F.gelu(hidden, approximate="tanh" if self.kind == "gelu_tanh" else "none")
+        return self.dropout(self.c_proj(hidden))  # type: ignore[no-any-return]
+
+
+class Block(Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)): the residual stream runs through, and each part adds to it."""
+
+    def __init__(self, config: GPTConfig, layer: int, rngs: "_Rngs", dtype: Any):
+        super().__init__()
+        self.ln_1 = _norm(config, dtype)
+        self.attn = CausalSelfAttention(config, layer, rngs, dtype)
+        self.ln_2 = _norm(config, dtype)
+        self.mlp = MLP(config, rngs, dtype)
+
+    def forward(self, x: Tensor, positions: np.ndarray, cache: Cache | None = None) -> Tensor:
+        x = x + self.attn(self.ln_1(x), positions, cache)
+        x = x + self.mlp(self.ln_2(x))
+        return x  # noqa: RET504  (two lines of one shape)
+
+
+class GPT(Module):
+    """Token ids in, for every position the logits of the next token out.
+
+    logits, loss = model(ids, targets=None)        ids: (B, T)   targets: (B, T)   →   logits: (B, T, V)   loss: ()
+
+    One forward pass gives T predictions for each row: position t sees ids 0 … t, and its target is id t + 1.
+    Initialisation is GPT-2's: normal with σ = 0.02, biases 0, and σ/√(2 L) for the two projections of each
+    block that write into the residual stream, so that its variance does not grow with depth.
+
+    Raises ValueError for a context longer than block_size and for ids outside the vocabulary.
+
+    >>> model = GPT(GPTConfig(vocab_size=65, block_size=8, n_layer=2, n_head=2, n_embd=16))
+    >>> logits, loss = model([[1, 2, 3]], targets=[[2, 3, 4]])
+    >>> logits.shape, round(loss.item(), 1)
+    ((1, 3, 65), 4.2)
+    """
+
+    def __init__(self, config: GPTConfig, seed: int = 0, dtype: Any = None):
+        super().__init__()
+        self.config = config
+        self.rngs = rngs = _Rngs(seed)
+        self.wte = Embedding(config.vocab_size, config.n_embd, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        if config.position == "learned":
+            self.wpe = Embedding(config.block_size, config.n_embd, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        self.drop = Dropout(config.dropout, rngs.dropout)
+        self.h = ModuleList(Block(config, layer, rngs, dtype) for layer in range(config.n_layer))
+        self.ln_f = _norm(config, dtype)
+        if not config.tie_weights:
+            self.lm_head = Linear(
+                config.n_embd, config.vocab_size, bias=False, std=INIT_STD, rng=rngs.init, dtype=dtype
+            )
+
+    def forward(self, ids: Any, targets: Any = None, cache: Cache | None = None) -> tuple[Tensor, Tensor | None]:
+        ids = ids if isinstance(ids, Tensor) or hasattr(ids, "dtype") else np.asarray(ids)
+        if ids.ndim != 2 or not ids.shape[1]:
+            raise ValueError(f"ids must have shape (B, T) with T from 1 up, got {tuple(ids.shape)}")
+        start = cache.length if cache is not None else 0
+        end = start + ids.shape[1]
+        if end > self.config.block_size:
+            raise ValueError(f"a context of {end} tokens does not fit: block_size is {self.config.block_size}")
+        x = self.wte(ids)  # (B, T, C)
+        positions = np.arange(start, end)
+        if self.config.position == "learned":
+            x = x + self.wpe.weight[start:end]
+        x = self.drop(x)
+        for block in self.h:
+            x = block(x, positions, cache)
+        x = self.ln_f(x)
+        head = self.wte.weight.T if self.config.tie_weights else self.lm_head.weight  # (C, V)
+        logits = F.linear(x, head)  # (B, T, V)
+        if cache is not None:
+            cache.length = end
+        return logits, None if targets is None else F.softmax_cross_entropy(logits, targets)
+
+    @property
+    def dtype(self) -> Any:
+        return self.wte.weight.dtype
+
+    def parameter_count(self) -> int:
+        """How many numbers are learnt; tied weights count once."""
+        return sum(p.size for p in self.parameters())
+
+
+class _Rngs:
+    """The model's two streams of random numbers: how it begins, and what dropout drops."""
+
+    def __init__(self, seed: int):
+        self.init = stream(seed, "init")
+        self.dropout = stream(seed, "dropout")
+
+
+def _residual_std(config: GPTConfig) -> float:
+    return INIT_STD / math.sqrt(2 * config.n_layer)

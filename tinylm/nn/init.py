@@ -1,0 +1,21 @@
+"""How parameters begin: random numbers are drawn in float64 on the host, so every dtype and device starts alike."""
+
+from typing import Any
+
+import numpy as np
+
+from tinylm.backend import current_backend
+from tinylm.nn.module import Parameter
+
+__all__ = ["constant", "normal"]
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float, dtype: Any = None) -> Parameter:
+    """A parameter of independent normal numbers with mean 0 and standard deviation `std`."""
+    values = (rng.standard_normal(shape) * std).astype(dtype or np.float32)
+    return Parameter(current_backend().from_host(values))
+
+
+def constant(value: float, shape: tuple[int, ...], dtype: Any = None) -> Parameter:
+    """A parameter with the same value everywhere."""
+    return Parameter(current_backend().from_host(np.full(shape, value, dtype=dtype or np.float32)))

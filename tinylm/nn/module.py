@@ -1,0 +1,152 @@
+"""Modules: named trees of parameters; knows nothing of particular layers."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from tinylm.autograd import Tensor, scoped, writing
+from tinylm.backend import backend_named, backend_of
+
+__all__ = ["Module", "ModuleList", "Parameter"]
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a module owns and an optimizer changes."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True):
+        super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter({super().__repr__()})"
+
+
+class Module:
+    """Something with parameters, parts and a `forward`; attributes that are parameters or modules are found by name.
+
+    Order is the order of assignment. While a module runs, steps that watchers see carry its dotted name.
+    """
+
+    training: bool
+    _name: str
+
+    def __init__(self) -> None:
+        self.training = True
+        self._name = ""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Module):
+            value._name = name
+        super().__setattr__(name, value)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with scoped(self._name):
+            return self.forward(*args, **kwargs)
+
+    # -- the tree ------------------------------------------------------------------------------------
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """The modules directly inside, in order."""
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module and all inside it, by dotted name."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self) -> Iterator["Module"]:
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """All parameters by dotted name, in order of assignment; one that is shared appears once, where it is first."""
+        seen: set[int] = set()
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{prefix}.{name}" if prefix else name), value
+
+    def parameters(self) -> Iterator[Parameter]:
+        return (parameter for _, parameter in self.named_parameters())
+
+    # -- states --------------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch dropout on (or off) here and in all parts."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch dropout off here and in all parts."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def to(self, device: str) -> Self:
+        """Move all parameters, and gradients where there are, to a device; in place, and returns self."""
+        target = backend_named(device)
+        for parameter in self.parameters():
+            source = backend_of(parameter.data)
+            if source is not target:
+                gradient = parameter.grad
+                parameter.grad = None
+                parameter.data = target.from_host(source.to_host(parameter.data))
+                if gradient is not None:
+                    parameter.grad = gradient.to(device)
+        return self
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter on the host, by name."""
+        return {name: np.array(p.numpy()) for name, p in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Write arrays or tensors into the parameters of the same names, in the parameters' own dtype.
+
+        Raises KeyError for missing or unknown names and ValueError for other shapes; then nothing was written.
+        """
+        parameters = dict(self.named_parameters())
+        missing = [name for name in parameters if name not in state]
+        unknown = [name for name in state if name not in parameters]
+        if missing or unknown:
+            raise KeyError(f"state does not fit: missing {_some(missing)}; unknown {_some(unknown)}")
+        arrays = {name: v.numpy() if isinstance(v, Tensor) else np.asarray(v) for name, v in state.items()}
+        for name, parameter in parameters.items():
+            if arrays[name].shape != parameter.shape:
+                raise ValueError(f"{name}: expected shape {parameter.shape}, got {arrays[name].shape}")
+        for name, parameter in parameters.items():
+            backend = backend_of(parameter.data)
+            with writing(parameter.data) as target:
+                target[...] = backend.from_host(arrays[name].astype(parameter.dtype))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") if names else "none"
+
+
+class ModuleList(Module):
+    """Modules by number, as "h.0", "h.1"."""
+
+    def __init__(self, modules: Iterable[Module]):
+        super().__init__()
+        for number, module in enumerate(modules):
+            setattr(self, str(number), module)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.named_children())
+
+    def __getitem__(self, number: int) -> Module:
+        found: Module = getattr(self, str(range(len(self))[number]))
+        return found

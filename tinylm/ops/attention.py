@@ -1,0 +1,103 @@
+"""Scaled dot-product attention under a mask, and the causal one; groups of queries may share a key head."""
+
+from tinylm.ops.op import keep, op
+
+
+def fold_groups(q, k):
+    """Queries whose heads share a key head, laid one after the other in time: (..., H, T, D) → (..., G, H/G·T, D).
+
+    With as many key heads as query heads, or with no head axis, q comes back as it is.
+    """
+    if q.ndim < 3 or q.shape[-3] == k.shape[-3]:
+        return q
+    heads, groups = q.shape[-3], k.shape[-3]
+    if groups == 0 or heads % groups:
+        raise ValueError(f"attention: {heads} query heads cannot share {groups} key heads evenly")
+    return q.reshape(*q.shape[:-3], groups, heads // groups * q.shape[-2], q.shape[-1])
+
+
+def attend(xp, q, k, v, mask, gates, scale):
+    """softmax(q kᵀ · scale) v, with what backward needs; mask True = may attend, gates multiply the weights."""
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    folded = fold_groups(q, k)  # (..., G, R·T, D), R query heads for each key head
+    scores = xp.matmul(folded, xp.swapaxes(k, -1, -2)) * scale  # (..., G, R·T, S)
+    scores = scores.reshape(*q.shape[:-1], k.shape[-2])  # (..., H, T, S)
+    if mask is not None:
+        scores = xp.where(mask, scores, -xp.inf)
+    if scores.shape[-1]:
+        highest = scores.max(axis=-1, keepdims=True)
+        scores = scores - xp.where(highest == -xp.inf, xp.zeros_like(highest), highest)
+    e = xp.exp(scores)
+    total = e.sum(axis=-1, keepdims=True)
+    p = e / xp.where(total == 0, xp.ones_like(total), total)  # a query that may attend to nothing gets 0
+    weights = p if gates is None else p * gates
+    y = xp.matmul(weights.reshape(*folded.shape[:-1], k.shape[-2]), v)
+    return y.reshape(*q.shape[:-1], v.shape[-1]), keep(q=q, k=k, v=v, p=p, gates=gates)
+
+
+def attend_backward(xp, dy, q, k, v, p, gates, scale):
+    """dv = (p·g)ᵀ dy,  dp = dy vᵀ · g,  ds = p (dp − Σ dp · p),  dq = ds k · scale,  dk = dsᵀ q · scale"""
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    folded = fold_groups(q, k)  # (..., G, R·T, D)
+    dy = dy.reshape(*folded.shape[:-1], v.shape[-1])
+    rows = (*folded.shape[:-1], k.shape[-2])  # (..., G, R·T, S)
+    dp = xp.matmul(dy, xp.swapaxes(v, -1, -2))
+    if gates is None:
+        p = weights = p.reshape(rows)
+    else:
+        weights, p, dp = (p * gates).reshape(rows), p.reshape(rows), dp * gates.reshape(rows)
+    dv = xp.matmul(xp.swapaxes(weights, -1, -2), dy)
+    ds = p * (dp - (dp * p).sum(axis=-1, keepdims=True)) * scale
+    dq = xp.matmul(ds, k).reshape(q.shape)
+    dk = xp.matmul(xp.swapaxes(ds, -1, -2), folded)
+    return dq, dk, dv
+
+
+@op
+def attention(xp, q, k, v, mask=None, gates=None, *, scale=None):
+    """Each query takes an average of the values, weighted by how well it matches the keys.
+
+        y = (p · gates) v        p = softmax(q kᵀ / √D), over the keys that the mask allows
+
+    q: (..., H, T, D)   k: (..., G, S, D)   v: (..., G, S, E)   →   y: (..., H, T, E)        Vaswani et al. 2017, eq. 1
+
+    mask: (..., T, S) of bools, True = may attend; None: all. gates: (..., H, T, S), dropout of weights, or None.
+    G divides H: each key head serves H/G query heads (Ainslie et al. 2023). A query that may attend to
+    nothing gives 0. Neither mask nor gates has a gradient.
+    """
+    return attend(xp, q, k, v, mask, gates, scale)
+
+
+@attention.backward
+def attention_backward(xp, dy, *, q, k, v, p, gates, scale):
+    """As in attend_backward."""
+    return attend_backward(xp, dy, q, k, v, p, gates, scale)
+
+
+def causal_mask(xp, queries, keys):
+    """True where a query may attend: the queries are the last ones, so query i sees keys 0 … i + S − T."""
+    last = xp.arange(queries)[:, None] + (keys - queries)  # (T, 1)
+    return xp.arange(keys)[None, :] <= last  # (T, S)
+
+
+@op
+def causal_attention(xp, q, k, v, gates=None, *, scale=None):
+    """Attention in which a position sees itself and what came before, never what comes after.
+
+        y = (p · gates) v        pᵢⱼ = softmaxⱼ(qᵢ·kⱼ / √D) over j ≤ i + S − T
+
+    q: (..., H, T, D)   k: (..., G, S, D)   v: (..., G, S, E)   →   y: (..., H, T, E)        Vaswani et al. 2017, sec. 3.2.3
+
+    With S > T the queries are the last T of S positions: what a cache of keys and values needs. gates:
+    (..., H, T, S), dropout of weights, or None.
+    """  # noqa: E501
+    queries, keys = q.shape[-2], k.shape[-2]
+    if queries > keys:
+        raise ValueError(f"causal_attention: {queries} queries, but only {keys} keys; q must be the last part")
+    return attend(xp, q, k, v, causal_mask(xp, queries, keys), gates, scale)
+
+
+@causal_attention.backward
+def causal_attention_backward(xp, dy, *, q, k, v, p, gates, scale):
+    """As in attend_backward: where p is 0, no gradient passes."""
+    return attend_backward(xp, dy, q, k, v, p, gates, scale)

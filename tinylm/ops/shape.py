@@ -1,0 +1,88 @@
+"""Rearranging without arithmetic: reshape, transpose, broadcast, concatenate, stack."""
+
+from tinylm.ops.op import keep, op
+
+
+@op
+def reshape(xp, x, *, shape):
+    """The same elements in the same order under another shape; one size may be −1.
+
+    x: (...)   →   y: shape
+    """
+    return x.reshape(shape), keep(old=x.shape)
+
+
+@reshape.backward
+def reshape_backward(xp, dy, *, old):
+    """dx = dy under x's shape"""
+    return dy.reshape(old)
+
+
+@op
+def transpose(xp, x, *, axes=None):
+    """Reorder the axes: y's axis i is x's axis axes[i]; None reverses them.
+
+    x: (...)   →   y: (...)
+    """
+    return xp.transpose(x, axes), keep()
+
+
+@transpose.backward
+def transpose_backward(xp, dy, *, axes):
+    """dx = dy with its axes put back"""
+    if axes is None:
+        return xp.transpose(dy, None)
+    places = [axis % dy.ndim for axis in axes]
+    return xp.transpose(dy, tuple(places.index(axis) for axis in range(dy.ndim)))
+
+
+@op
+def broadcast_to(xp, x, *, shape):
+    """Repeat along new axes and axes of length 1, as NumPy broadcasts; the engine sums the gradient back.
+
+    x: (...)   →   y: shape
+    """
+    return xp.broadcast_to(x, shape), keep()
+
+
+@broadcast_to.backward
+def broadcast_to_backward(xp, dy):
+    """dx = dy summed over the repeated axes, which the engine does"""
+    return dy
+
+
+@op
+def concatenate(xp, *xs, axis=0):
+    """Join along an axis that exists.
+
+    xs: (..., N, ...)   →   y: (..., N, ...)
+    """
+    return xp.concatenate(xs, axis=axis), keep(lengths=[x.shape[axis] for x in xs])
+
+
+@concatenate.backward
+def concatenate_backward(xp, dy, *, lengths, axis):
+    """dxᵢ = the part of dy that came from xᵢ"""
+    parts, start = [], 0
+    for length in lengths:
+        at = [slice(None)] * dy.ndim
+        at[axis] = slice(start, start + length)
+        parts.append(dy[tuple(at)])
+        start += length
+    return tuple(parts)
+
+
+@op
+def stack(xp, *xs, axis=0):
+    """Join along a new axis.
+
+    xs: (...)   →   y: (..., N, ...)
+    """
+    return xp.stack(xs, axis=axis), keep()
+
+
+@stack.backward
+def stack_backward(xp, dy, *, axis):
+    """dxᵢ = dy at place i of the new axis"""
+    first = xp.moveaxis(dy, axis, 0)
+    return tuple(first[i] for i in range(first.shape[0]))

@@ -1,0 +1,185 @@
+"""Optimizers: how parameters follow their gradients; knows nothing of models or losses."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinylm.autograd import Tensor, writing
+from tinylm.backend import backend_of, to_host
+from tinylm.nn import Module
+
+__all__ = ["SGD", "AdamW", "Optimizer", "clip_grad_norm", "decay_groups"]
+
+Groups = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+
+
+def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The usual two groups: matrices and tables decay, gains and biases do not."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients together so that their norm is at most `max_norm`; returns the norm before.
+
+        g ← g · min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all parameters of Σ g²        Pascanu et al. 2013
+
+    Parameters without a gradient count nothing.
+    """
+    gradients = [p.grad.data for p in params if p.grad is not None]
+    squares = [(g * g).sum() for g in gradients]
+    norm = math.sqrt(sum(float(square) for square in squares))
+    if norm > max_norm:
+        scale = max_norm / (norm + 1e-6)
+        for gradient in gradients:
+            gradient *= scale
+    return norm
+
+
+class Optimizer:
+    """Parameters in groups, each with its settings; a state of arrays for every parameter.
+
+    param_groups   list of dicts: "params" and the group's settings, which may be changed between steps, as in PyTorch
+    """
+
+    state_names: tuple[str, ...] = ()
+
+    def __init__(self, params: Groups, defaults: dict[str, Any]):
+        entries = list(params)
+        if not entries:
+            raise ValueError("optimizer: there are no parameters")
+        groups = entries if isinstance(entries[0], Mapping) else [{"params": entries}]
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: list[dict[str, Any]] = []
+        seen: set[int] = set()
+        for group in groups:
+            assert isinstance(group, Mapping)
+            unknown = set(group) - {"params"} - set(defaults)
+            if unknown:
+                raise ValueError(f"optimizer: unknown setting {sorted(unknown)}; known are {sorted(defaults)}")
+            members = list(group["params"])
+            for p in members:
+                if not isinstance(p, Tensor):
+                    raise TypeError(f"optimizer: expected tensors, got a {type(p).__name__}")
+                if id(p) in seen:
+                    raise ValueError("optimizer: a parameter appears twice")
+                seen.add(id(p))
+            self.param_groups.append({**defaults, **group, "params": members})
+            self.state += [{} for _ in members]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient."""
+        place = 0
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    with writing(p.data) as data:
+                        self.update(data, p.grad.data, self.state[place], group)
+                place += 1
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Change one parameter's array in place."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each parameter in order (arrays on the host, copied) and the settings of each group."""
+        state = [
+            {k: np.array(to_host(v)) if hasattr(v, "dtype") else v for k, v in entry.items()} for entry in self.state
+        ]
+        groups = [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups]
+        return {"state": state, "groups": groups}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a saved state; raises ValueError where it does not fit these parameters."""
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        if len(saved["state"]) != len(parameters) or len(saved["groups"]) != len(self.param_groups):
+            raise ValueError(
+                f"optimizer state is for {len(saved['state'])} parameters in {len(saved['groups'])} groups; "
+                f"here are {len(parameters)} in {len(self.param_groups)}"
+            )
+        for p, entry in zip(parameters, saved["state"], strict=True):
+            for name, value in entry.items():
+                if hasattr(value, "dtype") and tuple(value.shape) != p.shape:
+                    raise ValueError(f"optimizer state {name} has shape {value.shape}, its parameter {p.shape}")
+        for place, (p, entry) in enumerate(zip(parameters, saved["state"], strict=True)):
+            backend = backend_of(p.data)
+            self.state[place] = {
+                k: backend.from_host(np.array(v)) if hasattr(v, "dtype") else v for k, v in entry.items()
+            }
+        for group, settings in zip(self.param_groups, saved["groups"], strict=True):
+            group.update(settings)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum.
+
+        b ← momentum · b + g + weight_decay · p        p ← p − lr · b
+
+    The first b is g itself. As torch.optim.SGD without dampening.
+    """
+
+    def __init__(self, params: Groups, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * data
+        if group["momentum"]:
+            if "momentum" in state:
+                state["momentum"] *= group["momentum"]
+                state["momentum"] += gradient
+            else:
+                state["momentum"] = gradient.copy()
+            gradient = state["momentum"]
+        data -= group["lr"] * gradient
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay.
+
+        p ← p − lr · λ · p
+        m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
+        p ← p − lr · m̂ / (√v̂ + eps)        m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+
+    t counts the steps from 1. Loshchilov & Hutter 2019, algorithm 2, with the learning rate times λ as decay.
+    """
+
+    def __init__(
+        self,
+        params: Groups,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
+        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+
+    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
+        xp = backend_of(data).xp
+        if not state:
+            state.update(t=0, m=xp.zeros_like(data), v=xp.zeros_like(data))
+        state["t"] += 1
+        lr, (beta1, beta2) = group["lr"], group["betas"]
+        m, v, t = state["m"], state["v"], state["t"]
+        m *= beta1
+        m += (1 - beta1) * gradient
+        v *= beta2
+        v += (1 - beta2) * gradient * gradient
+        scaled = xp.sqrt(v)
+        scaled /= math.sqrt(1 - beta2**t)
+        scaled += group["eps"]
+        xp.divide(m, scaled, out=scaled)
+        scaled *= lr / (1 - beta1**t)
+        data *= 1 - lr * group["weight_decay"]
+        data -= scaled
