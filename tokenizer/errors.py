@@ -1,0 +1,56 @@
+"""The one error of this package: what was expected, what came, and what to type instead."""
+
+
+class TokenizerError(ValueError):
+    """Bad input: a text, a file, a setting or a vocabulary that cannot be used; its message is one line."""
+
+
+class SpecialTokenError(TokenizerError):
+    """A special token that was not allowed stands in a text: `token`, at character `position`."""
+
+    def __init__(self, token: str, position: int) -> None:
+        self.token, self.position = token, position
+        super().__init__(token, position)
+
+    def __str__(self) -> str:
+        return (
+            f"encode: the text holds the special token {self.token!r} at character {self.position}; "
+            f"to encode it as one token pass allowed_special={{{self.token!r}}}, "
+            "to encode it as ordinary text pass disallowed_special=()"
+        )
+
+
+class OutOfPairsError(TokenizerError):
+    """A corpus with fewer merges in it than asked for; `vocab_size` is what it can give."""
+
+    def __init__(self, message: str, vocab_size: int) -> None:
+        self.vocab_size = vocab_size
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, int]]:
+        return type(self), (str(self), self.vocab_size)
+
+
+def check_text(text: object, where: str) -> str:
+    """Give `text` back if it is a string that UTF-8 can write, and say where it is not.
+
+    Raises TokenizerError for anything but a str, and for lone surrogates: half a UTF-16 pair is no
+    character, has no bytes, and so could not come back from its tokens.
+
+    >>> check_text("a\\ud800", "encode")
+    Traceback (most recent call last):
+    ...
+    tokenizer.errors.TokenizerError: encode: a lone surrogate U+D800 at character 1; write it as \
+text.encode("utf-8", "surrogatepass") and use encode_bytes, or replace it
+    """
+    if not isinstance(text, str):
+        hint = "; decode it, or use encode_bytes" if isinstance(text, bytes) else ""
+        raise TokenizerError(f"{where}: expected a str, got {type(text).__name__}{hint}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TokenizerError(
+            f"{where}: a lone surrogate U+{ord(text[error.start]):04X} at character {error.start}; "
+            'write it as text.encode("utf-8", "surrogatepass") and use encode_bytes, or replace it'
+        ) from None
+    return text
