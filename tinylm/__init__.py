@@ -1,6 +1,6 @@
 """tinylm: a language model that you can read, prove and run, from arrays alone."""
 
-from tinylm import data, functional, nn, optim, schedule
+from tinylm import data, functional, nn, optim, sample, schedule, train
 from tinylm.autograd import (
     FindNaN,
     GradientMismatch,
@@ -20,6 +20,7 @@ from tinylm.autograd import (
     watching,
 )
 from tinylm.backend import DeviceError, use_device
+from tinylm.checkpoint import CheckpointError, load, save
 from tinylm.gpt import GPT, Cache, GPTConfig
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GPT",
     "Cache",
+    "CheckpointError",
     "DeviceError",
     "FindNaN",
     "GPTConfig",
@@ -43,11 +45,15 @@ __all__ = [
     "enable_grad",
     "functional",
     "gradcheck",
+    "load",
     "nn",
     "no_grad",
     "optim",
+    "sample",
+    "save",
     "schedule",
     "tensor",
+    "train",
     "use_device",
     "use_kernels",
     "watching",

@@ -1,0 +1,39 @@
+"""What the README shows is what happens."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tinylm import GradientMismatch
+from tinylm.cli.main import parser
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+LEARN, WRONG = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_example_runs_and_prints_steps(capsys):
+    exec(compile(LEARN, "README.md", "exec"), {"__name__": "readme"})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("<forward wte: embedding (265, 32), (1, ")
+
+
+def test_the_wrong_derivative_is_found_as_the_readme_says():
+    names = {"__name__": "readme"}
+    exec(compile(LEARN, "README.md", "exec"), names)
+    with pytest.raises(GradientMismatch) as found:
+        exec(compile(WRONG, "README.md", "exec"), names)
+    assert str(found.value) in README
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (tinylm .*)$", README, re.MULTILINE))
+def test_every_command_line_of_the_readme_is_one(line):
+    command = re.split(r"  +#", line)[0]
+    parser().parse_args(shlex.split(command)[1:])
+
+
+def test_the_two_commands_are_there():
+    assert "pip install . && tinylm train" in README
+    assert "pip install '.[test]' && pytest" in README

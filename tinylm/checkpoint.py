@@ -1,0 +1,269 @@
+"""Runs on disk: weights as safetensors, everything else as JSON, each file replaced whole or not at all.
+
+A run folder holds
+
+    config.json             the model's shape, its dtype, and the settings of training if it was trained here
+    tokenizer.json          the tokenizer, with its fingerprint
+    model.safetensors       the weights: all that sampling needs
+    training.safetensors    weights, optimizer state, streams of random numbers and step, all in one file,
+                            because one rename is atomic and two are not: what `--resume` reads
+
+Nothing is ever unpickled or evaluated.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from tinylm.backend import use_device
+from tinylm.gpt import GPT, GPTConfig
+from tinylm.optim import Optimizer
+from tokenizer import CharTokenizer, Tokenizer, TokenizerError, load_tokenizer
+from tokenizer.formats import write_atomically
+
+__all__ = [
+    "CheckpointError",
+    "load",
+    "load_training",
+    "read_config",
+    "read_json",
+    "read_tensors",
+    "save",
+    "save_training",
+    "write_json",
+    "write_tensors",
+]
+
+FORMAT, VERSION = "tinylm", 1
+CONFIG, TOKENIZER, MODEL, TRAINING = "config.json", "tokenizer.json", "model.safetensors", "training.safetensors"
+
+AnyTokenizer = Tokenizer | CharTokenizer
+Path_ = str | os.PathLike[str]
+
+
+class CheckpointError(ValueError):
+    """A file or folder that is missing, damaged, foreign, or does not fit the others."""
+
+
+# -- files -----------------------------------------------------------------------------------------------
+
+
+def write_json(path: Path_, value: Any) -> None:
+    """Write a value as JSON, atomically."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path_) -> dict[str, Any]:
+    """The object in a JSON file; raises CheckpointError naming the file where there is none."""
+    try:
+        value = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except OSError as problem:
+        raise CheckpointError(f"{path}: {problem.strerror}") from None
+    except (ValueError, RecursionError) as problem:
+        raise CheckpointError(f"{path}: not JSON: {problem}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, got a {type(value).__name__}")
+    return value
+
+
+def write_tensors(path: Path_, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write named arrays as safetensors, atomically; arrays are made contiguous first, the format needs it."""
+    solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomically(path, _with_ordered_header(to_safetensors(solid, metadata=dict(metadata))))
+
+
+def _with_ordered_header(data: bytes) -> bytes:
+    """The same file with the metadata in order of name: the library writes them in a random one.
+
+    A safetensors file is the length of its header as 8 bytes, the header as JSON padded with spaces to a
+    multiple of 8, and the tensors' bytes.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
+
+
+def read_tensors(path: Path_) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata of a safetensors file; raises CheckpointError naming the file."""
+    if not os.path.isfile(path):
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as problem:
+        raise CheckpointError(f"{path}: not a safetensors file that can be read: {problem}") from None
+
+
+# -- model and tokenizer -----------------------------------------------------------------------------------
+
+
+def save(path: Path_, model: GPT, tokenizer: AnyTokenizer, training: Mapping[str, Any] | None = None) -> None:
+    """Write a run folder that `load` reads: config, tokenizer and weights, each file atomically.
+
+    training: settings to note in config.json. Raises CheckpointError where the tokenizer has another
+    number of ids than the model.
+    """
+    _check_fit(path, model.config, tokenizer)
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, model, tokenizer, training)
+    tokenizer.save(folder / TOKENIZER)
+    save_weights(folder, model, tokenizer)
+
+
+def write_config(folder: Path, model: GPT, tokenizer: AnyTokenizer, training: Mapping[str, Any] | None) -> None:
+    """Write config.json: what is needed to build the model again, and the tokenizer's fingerprint."""
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "model": model.config.to_dict()}
+    document["dtype"] = str(model.dtype)
+    document["tokenizer"] = tokenizer.fingerprint
+    if training is not None:
+        document["training"] = dict(training)
+    write_json(folder / CONFIG, document)
+
+
+def save_weights(folder: Path, model: GPT, tokenizer: AnyTokenizer) -> None:
+    """Write model.safetensors."""
+    metadata = {"format": "pt", "tinylm": str(VERSION), "tokenizer": tokenizer.fingerprint}
+    write_tensors(folder / MODEL, {name: p.numpy() for name, p in model.named_parameters()}, metadata)
+
+
+def read_config(path: Path_) -> dict[str, Any]:
+    """config.json of a run folder, checked to be ours; raises CheckpointError saying what is wrong."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise CheckpointError(f"{path}: no such run folder; `tinylm train --out {path}` makes one")
+    document = read_json(folder / CONFIG)
+    if document.get("format") != FORMAT or not isinstance(document.get("model"), dict):
+        raise CheckpointError(f"{folder / CONFIG}: not the config of a tinylm run")
+    if document.get("version") != VERSION:
+        raise CheckpointError(f"{folder / CONFIG}: version {document.get('version')!r}, this program reads {VERSION}")
+    if document.get("dtype") not in ("float32", "float64"):
+        raise CheckpointError(f"{folder / CONFIG}: dtype must be float32 or float64, got {document.get('dtype')!r}")
+    return document
+
+
+def load(path: Path_, device: str | None = None) -> tuple[GPT, AnyTokenizer]:
+    """The model and the tokenizer of a run folder.
+
+    Raises CheckpointError for a folder that is not a run, for damaged files, and for a tokenizer that is
+    not the one the model was trained with.
+    """
+    document, folder = read_config(path), Path(path)
+    tokenizer = read_tokenizer(folder, document)
+    model = build(document, folder, device)
+    _check_fit(path, model.config, tokenizer)
+    arrays, metadata = read_tensors(folder / MODEL)
+    _check_fingerprint(folder / MODEL, metadata.get("tokenizer"), tokenizer)
+    _fill(model, arrays, folder / MODEL)
+    return model, tokenizer
+
+
+def build(document: Mapping[str, Any], folder: Path, device: str | None = None, seed: int = 0) -> GPT:
+    """A new model of the shape that a config describes."""
+    try:
+        config = GPTConfig.from_dict(document["model"])
+    except (ValueError, TypeError) as problem:
+        raise CheckpointError(f"{folder / CONFIG}: {problem}") from None
+    dtype = np.dtype(document["dtype"])
+    if device is None:
+        return GPT(config, seed=seed, dtype=dtype)
+    with use_device(device):
+        return GPT(config, seed=seed, dtype=dtype)
+
+
+def read_tokenizer(folder: Path, document: Mapping[str, Any]) -> AnyTokenizer:
+    """The tokenizer of a run folder; raises CheckpointError where it is not the one of its config."""
+    try:
+        tokenizer = load_tokenizer(folder / TOKENIZER)
+    except TokenizerError as problem:
+        raise CheckpointError(str(problem)) from None
+    _check_fingerprint(folder / CONFIG, document.get("tokenizer"), tokenizer)
+    return tokenizer
+
+
+def _check_fingerprint(path: Path, expected: object, tokenizer: AnyTokenizer) -> None:
+    if expected != tokenizer.fingerprint:
+        raise CheckpointError(
+            f"{path}: made with the tokenizer {str(expected)[:12]}, but {TOKENIZER} beside it is "
+            f"{tokenizer.fingerprint[:12]}: their ids mean different text; put back the tokenizer of this run"
+        )
+
+
+def _check_fit(path: Path_, config: GPTConfig, tokenizer: AnyTokenizer) -> None:
+    if config.vocab_size != tokenizer.vocab_size:
+        raise CheckpointError(
+            f"{path}: the model has {config.vocab_size} token ids, the tokenizer {tokenizer.vocab_size}"
+        )
+
+
+def _fill(model: GPT, arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Write weights into the model; raises CheckpointError where names, shapes or dtypes do not fit."""
+    for name, parameter in model.named_parameters():
+        if name in arrays and arrays[name].dtype != parameter.dtype:
+            raise CheckpointError(f"{path}: {name} is {arrays[name].dtype}, config.json says {parameter.dtype}")
+    try:
+        model.load_state_dict(arrays)
+    except (KeyError, ValueError) as problem:
+        raise CheckpointError(f"{path}: {problem.args[0]}") from None
+
+
+# -- the state of training -----------------------------------------------------------------------------------
+
+
+def save_training(
+    path: Path_, model: GPT, optimizer: Optimizer, tokenizer: AnyTokenizer, state: Mapping[str, Any]
+) -> None:
+    """Write everything that decides how training goes on into one file, atomically.
+
+    state: plain JSON values, such as the step and the states of the streams.
+    """
+    saved = optimizer.state_dict()
+    arrays = {f"model.{name}": p.numpy() for name, p in model.named_parameters()}
+    numbers: list[dict[str, Any]] = []
+    for place, entry in enumerate(saved["state"]):
+        arrays |= {f"optimizer.{place}.{k}": v for k, v in entry.items() if isinstance(v, np.ndarray)}
+        numbers.append({k: v for k, v in entry.items() if not isinstance(v, np.ndarray)})
+    notes = {"state": dict(state), "optimizer": numbers, "groups": saved["groups"]}
+    metadata = {"format": "tinylm-training", "version": str(VERSION), "tokenizer": tokenizer.fingerprint}
+    write_tensors(Path(path) / TRAINING, arrays, metadata | {"notes": json.dumps(notes)})
+
+
+def load_training(path: Path_, model: GPT, optimizer: Optimizer, tokenizer: AnyTokenizer) -> dict[str, Any]:
+    """Put weights and optimizer state back as `save_training` wrote them, and return its `state`.
+
+    Raises CheckpointError for a file that is missing, damaged, or of another model or tokenizer.
+    """
+    file = Path(path) / TRAINING
+    arrays, metadata = read_tensors(file)
+    if metadata.get("format") != "tinylm-training" or metadata.get("version") != str(VERSION):
+        raise CheckpointError(f"{file}: not the training state of a tinylm run")
+    _check_fingerprint(file, metadata.get("tokenizer"), tokenizer)
+    try:
+        notes = json.loads(metadata["notes"])
+        entries: list[dict[str, Any]] = [dict(numbers) for numbers in notes["optimizer"]]
+        for name, array in arrays.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimizer":
+                place, _, key = rest.partition(".")
+                entries[int(place)][key] = array
+        groups = [{k: tuple(v) if isinstance(v, list) else v for k, v in g.items()} for g in notes["groups"]]
+        state = dict(notes["state"])
+        weights = {name.removeprefix("model."): a for name, a in arrays.items() if name.startswith("model.")}
+        _fill(model, weights, file)
+        optimizer.load_state_dict({"state": entries, "groups": groups})
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RecursionError) as problem:
+        if isinstance(problem, CheckpointError):
+            raise
+        raise CheckpointError(f"{file}: damaged: {problem}") from None
+    return state

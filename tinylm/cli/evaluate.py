@@ -1,0 +1,67 @@
+"""`tinylm eval`: how well a trained model predicts a text."""
+
+import argparse
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from tinylm.checkpoint import load
+from tinylm.corpus import TextError, read_documents
+from tinylm.runs import END, encode_documents
+from tinylm.train import evaluate
+
+__all__ = ["add"]
+
+EPILOG = """A token is predicted from what stands before it in its window of block_size tokens; windows do not
+overlap. Bits per byte compares models with different tokenizers; loss and perplexity do not.
+
+examples:
+  tinylm eval run my.txt
+  tinylm eval run my.txt --json"""
+
+
+def add(commands: Any) -> None:
+    command: argparse.ArgumentParser = commands.add_parser(
+        "eval",
+        help="loss, perplexity and bits per byte of a text",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("folder", metavar="RUN", help="the folder of a run")
+    command.add_argument("file", metavar="FILE", nargs="+", help="UTF-8 text")
+    command.add_argument("--batch-size", type=int, default=16, metavar="N", help="windows at a time (default 16)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--device", choices=("numpy", "cupy"), help="where to run (default: TINYLM_DEVICE or numpy)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    model, tokenizer = load(arguments.folder, arguments.device)
+    documents = read_documents(arguments.file)
+    ids = encode_documents(tokenizer, documents)
+    end = tokenizer.special_tokens.get(END)
+    if end is not None:  # every document begins after an end of text, so its first token is predicted too
+        ids = np.concatenate((np.array([end], dtype=ids.dtype), ids))
+    if len(ids) < 2:
+        raise TextError("the text is too short: there is nothing to predict")
+    size = len(tokenizer.decode_bytes(int(i) for i in ids[1:] if i != end))
+    loss = evaluate(model, ids, max(1, arguments.batch_size), model.config.block_size)
+    predicted = len(ids) - 1
+    results = {
+        "tokens": predicted,
+        "bytes": size,
+        "loss": loss,
+        "perplexity": math.exp(loss) if loss < 700 else math.inf,
+        "bits_per_byte": loss * predicted / math.log(2) / max(size, 1),
+    }
+    if arguments.json:
+        print(json.dumps(results))
+        return 0
+    print(f"tokens          {predicted:,} ({size:,} bytes)")
+    print(f"loss            {loss:.4f} nats per token")
+    print(f"perplexity      {results['perplexity']:.2f}")
+    print(f"bits per byte   {results['bits_per_byte']:.4f}")
+    return 0

@@ -1,0 +1,73 @@
+"""The command `tinylm` and its subcommands; each says in its own module what it does."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import tinylm
+from tinylm.backend import DeviceError
+from tinylm.checkpoint import CheckpointError
+from tinylm.cli import doctor, evaluate, sample, train
+from tinylm.cli.errors import UsageError
+from tinylm.corpus import TextError
+from tinylm.train import TrainingError
+from tokenizer import TokenizerError
+
+__all__ = ["main", "parser"]
+
+USER_ERRORS = (CheckpointError, DeviceError, TextError, TokenizerError, TrainingError, UsageError)
+
+EPILOG = """examples:
+  tinylm train                                  train on the text that every Python carries
+  tinylm train a.txt b.txt --out run            train on your own text
+  tinylm sample run --prompt "The" --seed 1     let the trained model write
+  tinylm eval run other.txt                     how well does it predict another text?
+  tinylm doctor                                 what is installed, and can a GPU be used?
+
+tinylm COMMAND --help says more."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = Parser(
+        prog="tinylm",
+        description="A language model that you can read, prove and run.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"tinylm {tinylm.__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for module in (train, sample, evaluate, doctor):
+        module.add(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except USER_ERRORS as problem:
+        print(f"tinylm: error: {problem}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as problem:
+        what = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
+        print(f"tinylm: error: {what}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,210 @@
+"""`tinylm train`: text in, a trained tokenizer and a trained GPT out, in a run folder."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tinylm.backend import current_backend, use_device
+from tinylm.checkpoint import AnyTokenizer, load, read_config, read_json
+from tinylm.cli.errors import UsageError, bad_input
+from tinylm.cli.progress import follow, tokenizer_progress
+from tinylm.corpus import builtin_documents, read_documents
+from tinylm.gpt import GPT, GPTConfig
+from tinylm.runs import Run, TrainingSettings, new_model, new_tokenizer
+
+__all__ = ["add"]
+
+MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 128, "bias": False}
+MODEL_FLAGS = (
+    "block_size", "n_layer", "n_head", "n_embd", "dropout", "norm", "position", "mlp", "n_kv_head", "mlp_hidden",
+)  # fmt: skip
+LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens")  # may change when a run is resumed
+TOKENIZER_FLAGS = ("vocab_size", "pattern", "tie_break", "char")
+
+EPILOG = """The run folder holds config.json, tokenizer.json, model.safetensors, training.safetensors (what --resume
+reads), log.jsonl and loss.svg. Ctrl-C saves after the current step and says how to go on.
+
+examples:
+  tinylm train                                      the text that every Python carries, a few minutes
+  tinylm train a.txt b.txt --out run --steps 2000
+  tinylm train a.txt --char --n-layer 6 --n-embd 192 --n-head 6
+  tinylm train --config run/config.json --out run2 --seed 2
+  tinylm train more.txt --init-from run --out tuned --lr 3e-4 --steps 200
+  tinylm train --resume run --steps 3000"""
+
+
+def add(commands: Any) -> None:
+    command: argparse.ArgumentParser = commands.add_parser(
+        "train",
+        help="train a tokenizer and a GPT on text",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", nargs="*", help="UTF-8 text; none: the text that Python carries")
+    command.add_argument("--out", metavar="RUN", help="folder to make (default: run, or run-2, run-3, ...)")
+    start = command.add_mutually_exclusive_group()
+    start.add_argument("--init-from", metavar="RUN", help="start with the weights and the tokenizer of another run")
+    start.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
+    command.add_argument("--config", metavar="FILE.json", help='settings: {"model", "training", "tokenizer", "dtype"}')
+    command.add_argument("--device", choices=("numpy", "cupy"), help="where to train (default: TINYLM_DEVICE or numpy)")
+    command.add_argument("--dtype", choices=("float32", "float64"), help="precision (default float32)")
+
+    tokens = command.add_argument_group("tokenizer")
+    tokens.add_argument("--char", action="store_true", default=None, help="one token for each character, as nanoGPT")
+    tokens.add_argument("--vocab-size", type=int, metavar="N", help="tokens (default 1024, fewer for a short text)")
+    tokens.add_argument("--pattern", help="gpt2, gpt4 or a regular expression (default gpt2)")
+    tokens.add_argument("--tie-break", help="which of equally frequent pairs merges first (default huggingface)")
+
+    model = command.add_argument_group("model")
+    defaults = {f.name: f.default for f in fields(GPTConfig)} | MODEL
+    for name in MODEL_FLAGS:
+        kind = str if isinstance(defaults[name], str) else float if name == "dropout" else int
+        shown = f"default {defaults[name]}" if defaults[name] is not None else "default: by the other settings"
+        model.add_argument(_flag(name), type=kind, metavar="NAME" if kind is str else "X", help=shown)
+    model.add_argument("--bias", action=argparse.BooleanOptionalAction, default=None, help="biases (default: none)")
+    model.add_argument("--tie-weights", action=argparse.BooleanOptionalAction, default=None, help="(default: tied)")
+
+    training = command.add_argument_group("training")
+    for f in fields(TrainingSettings):
+        kind = float if isinstance(f.default, float) else int
+        training.add_argument(_flag(f.name), type=kind, metavar="X", help=f"default {f.default}")
+    command.set_defaults(run=run)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _given(arguments: argparse.Namespace, names: tuple[str, ...] | list[str]) -> dict[str, Any]:
+    """The settings that were typed, by name."""
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with use_device(arguments.device or current_backend().name):
+        if arguments.resume:
+            return _resume(arguments)
+        return _start(arguments)
+
+
+# -- a new run -------------------------------------------------------------------------------------------
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    config = _read_config(arguments.config)
+    training_names = [f.name for f in fields(TrainingSettings)]
+    with bad_input():
+        settings = TrainingSettings.from_dict({**config["training"], **_given(arguments, training_names)})
+    folder = Path(arguments.out) if arguments.out else _free_folder()
+    if (folder / "config.json").exists():
+        raise UsageError(f"{folder} holds a run already; go on with it: --resume {folder}, or choose another --out")
+    documents = read_documents(arguments.file) if arguments.file else builtin_documents()
+    if arguments.init_from:
+        model, tokenizer = _init_from(arguments, config)
+    else:
+        model, tokenizer = _new(arguments, config, documents, settings.seed)
+    made = Run.create(folder, documents, tokenizer, model, settings)
+    return follow(made)
+
+
+def _read_config(path: str | None) -> dict[str, Any]:
+    """The settings of a --config file, or of none; a run's own config.json will do."""
+    config = read_json(path) if path else {}
+    known = ("model", "training", "tokenizer", "dtype")
+    unknown = [name for name in config if name not in (*known, "format", "version")]
+    if unknown:
+        raise UsageError(f"{path}: unknown entry {', '.join(unknown)}; known are {', '.join(known)}")
+    tokens = config.get("tokenizer", {})
+    read = {
+        "model": config.get("model", {}),
+        "training": config.get("training", {}),
+        "tokenizer": {} if isinstance(tokens, str) else tokens,  # in a run's config it is the fingerprint
+        "dtype": config.get("dtype"),
+    }
+    for name in ("model", "training", "tokenizer"):
+        if not isinstance(read[name], dict):
+            raise UsageError(f"{path}: {name} must be an object with settings, got {json.dumps(read[name])}")
+    strange = [name for name in read["tokenizer"] if name not in TOKENIZER_FLAGS]
+    if strange:
+        raise UsageError(
+            f"{path}: unknown tokenizer setting {', '.join(strange)}; known are {', '.join(TOKENIZER_FLAGS)}"
+        )
+    if read["dtype"] not in (None, "float32", "float64"):
+        raise UsageError(f"{path}: dtype must be float32 or float64, got {read['dtype']!r}")
+    return read
+
+
+def _free_folder() -> Path:
+    """run, or the first of run-2, run-3, ... that is not a run yet."""
+    names = (Path("run" if number == 1 else f"run-{number}") for number in range(1, 10**6))
+    return next(folder for folder in names if not (folder / "config.json").exists())
+
+
+def _new(
+    arguments: argparse.Namespace, config: Mapping[str, Any], documents: list[str], seed: int
+) -> tuple[GPT, AnyTokenizer]:
+    wanted = {**config["tokenizer"], **_given(arguments, TOKENIZER_FLAGS)}
+    shape = {**MODEL, **config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights"])}
+    size = wanted.pop("vocab_size", shape.pop("vocab_size", None))
+    with bad_input():
+        GPTConfig.from_dict({**shape, "vocab_size": 1})  # a wrong shape is told before the tokenizer is trained
+    if wanted.pop("char", False):
+        if (size is not None and arguments.vocab_size is not None) or wanted:
+            raise UsageError("--char takes every character of the text; leave out --vocab-size, --pattern, --tie-break")
+        tokenizer = new_tokenizer(documents, kind="char")
+    else:
+        with tokenizer_progress() as progress, bad_input():
+            tokenizer = new_tokenizer(documents, vocab_size=size, progress=progress, **wanted)
+    with bad_input():
+        return new_model(shape, tokenizer, seed, arguments.dtype or config["dtype"] or "float32"), tokenizer
+
+
+def _init_from(arguments: argparse.Namespace, config: Mapping[str, Any]) -> tuple[GPT, AnyTokenizer]:
+    """The weights and the tokenizer of another run; flags that would need others are refused."""
+    model, tokenizer = load(arguments.init_from, current_backend().name)
+    present: dict[str, Any] = {**model.config.to_dict(), "dtype": str(model.dtype)}
+    asked = {**config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights", "dtype", "vocab_size"])}
+    dropout = asked.pop("dropout", present["dropout"])
+    _refuse_changes(asked, present, arguments.init_from)
+    others = [_flag(name) for name in ("char", "pattern", "tie_break") if getattr(arguments, name) is not None]
+    if others or config["tokenizer"]:
+        raise UsageError(f"{' '.join(others) or 'tokenizer settings'}: the tokenizer is that of {arguments.init_from}")
+    if dropout != present["dropout"]:
+        with bad_input():
+            other = GPT(GPTConfig.from_dict({**model.config.to_dict(), "dropout": dropout}), dtype=model.dtype)
+        other.load_state_dict(model.state_dict())
+        model = other
+    return model, tokenizer
+
+
+def _refuse_changes(asked: Mapping[str, Any], present: Mapping[str, Any], folder: str) -> None:
+    """Raise UsageError for the first setting that contradicts what a checkpoint was made with."""
+    for name, value in asked.items():
+        if name in present and value != present[name]:
+            raise UsageError(f"{_flag(name)} {value} contradicts {folder}, which has {present[name]}; leave it out")
+
+
+# -- an old run --------------------------------------------------------------------------------------------
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    folder = arguments.resume
+    if arguments.file or arguments.out or arguments.config:
+        raise UsageError("--resume goes on with the text, the folder and the settings of the run; leave out the others")
+    document = read_config(folder)
+    training = document.get("training") or {}
+    present = {**document["model"], **training, "dtype": document["dtype"]}
+    names = [*MODEL_FLAGS, "bias", "tie_weights", "dtype", "vocab_size", *(f.name for f in fields(TrainingSettings))]
+    asked = _given(arguments, names)
+    _refuse_changes({k: v for k, v in asked.items() if k not in LATER}, present, folder)
+    others = [_flag(name) for name in ("char", "pattern", "tie_break") if getattr(arguments, name) is not None]
+    if others:
+        raise UsageError(f"{' '.join(others)}: the tokenizer is that of {folder}; leave it out")
+    changes = {k: v for k, v in asked.items() if k in LATER and v != training.get(k)}
+    with bad_input():
+        resumed = Run.resume(folder, changes, current_backend().name)
+    return follow(resumed)

@@ -1,0 +1,147 @@
+"""Training and evaluation as generators and functions of records; prints nothing, saves nothing."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinylm.autograd import no_grad
+from tinylm.data import windows_in_order
+from tinylm.nn import Module
+from tinylm.optim import Optimizer, clip_grad_norm
+
+__all__ = ["TrainingError", "TrainingStep", "evaluate", "training"]
+
+
+class TrainingError(ArithmeticError):
+    """A loss or a gradient that is NaN or infinite; the parameters are as they were before that step."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """What one update of the parameters was.
+
+    step        how many updates have been made, this one included
+    loss        mean cross-entropy in nats over the step's tokens, before the update
+    lr          learning rate of the update
+    grad_norm   norm of all gradients together, before clipping
+    clipped     whether the gradients were scaled down
+    tokens      how many targets the step trained on
+    seconds     how long the step took
+    """
+
+    step: int
+    loss: float
+    lr: float
+    grad_norm: float
+    clipped: bool
+    tokens: int
+    seconds: float
+
+
+def training(
+    model: Module,
+    optimizer: Optimizer,
+    batches: Iterable[tuple[Any, Any]],
+    *,
+    steps: int | None = None,
+    start: int = 0,
+    schedule: Callable[[int], float] | None = None,
+    accumulate: int = 1,
+    clip_norm: float | None = 1.0,
+) -> Iterator[TrainingStep]:
+    """Update the model once for every `accumulate` batches, yielding a record of each update.
+
+        loss = mean over (b, t) of −ln softmax(logits[b, t])[y[b, t]]
+
+    batches     pairs (x, y) of ids, (B, T) each; one forward pass trains all B·T positions
+    steps       go on to this many updates in all, counted from `start`; None: as long as there are batches
+    schedule    learning rate by step, counted from 0; None: what the optimizer has
+    accumulate  gradients of so many batches are averaged before an update, as if they were one big batch
+                (exactly that when all have the same size)
+    clip_norm   largest norm of all gradients together; None: no limit
+
+    The next batch is drawn only when the next record is asked for. Raises TrainingError for a loss or
+    gradient that is not finite, ValueError for `accumulate` below 1.
+    """
+    if accumulate < 1:
+        raise ValueError(f"accumulate must be 1 or more, got {accumulate}")
+    return _updates(model, optimizer, iter(batches), steps, start, schedule, accumulate, clip_norm)
+
+
+def _updates(
+    model: Module,
+    optimizer: Optimizer,
+    batches: Iterator[tuple[Any, Any]],
+    steps: int | None,
+    start: int,
+    schedule: Callable[[int], float] | None,
+    accumulate: int,
+    clip_norm: float | None,
+) -> Iterator[TrainingStep]:
+    step = start
+    while steps is None or step < steps:
+        began = time.perf_counter()
+        group = [batch for _, batch in zip(range(accumulate), batches, strict=False)]
+        if len(group) < accumulate:
+            return
+        if schedule is not None:
+            for settings in optimizer.param_groups:
+                settings["lr"] = schedule(step)
+        model.train()
+        optimizer.zero_grad()
+        losses = []
+        for x, y in group:
+            _, loss = model(x, y)
+            loss.backward(1.0 / accumulate)
+            losses.append(loss.item())
+        mean = sum(losses) / accumulate
+        if not math.isfinite(mean):
+            raise _not_finite(step + 1, "loss", mean)
+        parameters = [p for settings in optimizer.param_groups for p in settings["params"]]
+        norm = clip_grad_norm(parameters, math.inf if clip_norm is None else clip_norm)
+        if not math.isfinite(norm):
+            raise _not_finite(step + 1, "norm of the gradients", norm)
+        optimizer.step()
+        step += 1
+        yield TrainingStep(
+            step=step,
+            loss=mean,
+            lr=optimizer.param_groups[0]["lr"],
+            grad_norm=norm,
+            clipped=clip_norm is not None and norm > clip_norm,
+            tokens=sum(int(np.prod(y.shape)) for _, y in group),
+            seconds=time.perf_counter() - began,
+        )
+
+
+def _not_finite(step: int, what: str, value: float) -> TrainingError:
+    return TrainingError(
+        f"step {step}: the {what} is {value}; lower the learning rate, or find the first guilty op with "
+        "tinylm.watching(tinylm.FindNaN())"
+    )
+
+
+def evaluate(model: Module, tokens: np.ndarray, batch_size: int, block_size: int) -> float:
+    """The mean loss over every token of a sequence but the first, in nats, without dropout and without recording.
+
+    The sequence is cut into windows of block_size that do not overlap, so a token sees at most what stands
+    before it in its window. Raises ValueError for fewer than two tokens.
+    """
+    if len(tokens) < 2:
+        raise ValueError(f"evaluation needs at least 2 tokens, got {len(tokens)}")
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    try:
+        for x, y in windows_in_order(tokens, batch_size, block_size):
+            with no_grad():
+                _, loss = model(x, y)
+            total += loss.item() * y.size
+            count += y.size
+    finally:
+        model.train(mode)
+    return total / count
