@@ -30,10 +30,10 @@ def read_tokens(path: str | os.PathLike[str]) -> np.ndarray:
     Raises ValueError for anything but a one-dimensional array of whole numbers.
     """
     try:
-        ids = np.load(path, mmap_mode="r", allow_pickle=False)
+        ids = np.lib.format.open_memmap(os.fspath(path), mode="r")
     except (ValueError, EOFError) as problem:
         raise ValueError(f"{path}: not a file of token ids: {problem}") from None
-    if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "iu":
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise ValueError(f"{path}: expected a one-dimensional array of whole numbers")
     return ids
 
@@ -63,7 +63,7 @@ def get_batch(
         raise ValueError(f"{len(tokens)} tokens are too few for a block of {block_size}: need {block_size + 1}")
     starts = (rng or _default_data).integers(0, choices, batch_size)
     windows = np.stack([tokens[start : start + block_size + 1] for start in starts]).astype(np.int64)
-    return windows[:, :-1], windows[:, 1:]
+    return windows[:, :-1].copy(), windows[:, 1:].copy()  # apart: whoever masks targets must not change inputs
 
 
 def batches(
@@ -83,7 +83,7 @@ def windows_in_order(tokens: np.ndarray, batch_size: int, block_size: int) -> It
     for first in range(0, len(ends), batch_size):
         chunk = ends[first : first + batch_size]
         rows = np.stack([tokens[end - block_size : end + 1] for end in chunk]).astype(np.int64)
-        yield rows[:, :-1], rows[:, 1:]
+        yield rows[:, :-1].copy(), rows[:, 1:].copy()
     rest = np.asarray(tokens[(ends[-1] if ends else 0) :]).astype(np.int64)
     if len(rest) > 1:
-        yield rest[None, :-1], rest[None, 1:]
+        yield rest[None, :-1].copy(), rest[None, 1:].copy()

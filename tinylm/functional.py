@@ -180,7 +180,7 @@ def checked_ids(ids: Ids, below: int, like: Tensor, what: str, allowed: int | No
     DeviceError for ids on another GPU array library than `like`.
     """
     array: Any = ids.data if isinstance(ids, Tensor) else ids
-    if not hasattr(array, "dtype"):
+    if not hasattr(array, "dtype") or isinstance(array, np.generic):
         array = np.asarray(array)
         array = array.astype(np.int64) if array.size == 0 else array
     if array.dtype.kind not in "iu":
@@ -270,7 +270,12 @@ def attention(
     dropout: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
-    """Attention under a mask (True = may attend), with dropout of the attention weights."""
+    """Attention under a mask (True = may attend), with dropout of the attention weights.
+
+    Raises TypeError for a mask of floats: it would mean the opposite of a mask that is added to the scores.
+    """
+    if getattr(getattr(mask, "dtype", None), "kind", "b") == "f":
+        raise TypeError("attention: mask is made of bools, True = may attend; for a mask of 0 and −∞ give mask == 0")
     return apply(attention_ops.attention, q, k, v, mask, _gates(q, k, dropout, rng), scale=scale)
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from tinylm import functional as F
-from tinylm.autograd import Tensor
-from tinylm.backend import backend_of, stream
+from tinylm.autograd import GraphError, Tensor
+from tinylm.backend import Streams, backend_of
 from tinylm.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList, RMSNorm
 
 __all__ = ["GPT", "Cache", "GPTConfig"]
@@ -70,6 +70,8 @@ class GPTConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
                 raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
+        if self.rope_base == 0:
+            raise ValueError("rope_base must be above 0")
         if self.dropout >= 1:
             raise ValueError(f"dropout must be below 1, got {self.dropout}")
         choices = {
@@ -129,7 +131,14 @@ class Cache:
         self._layers: dict[int, tuple[Any, Any]] = {}
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the new keys and values (B, G, T, D) after the old ones, and return all of them."""
+        """Store the new keys and values (B, G, T, D) after the old ones, and return all of them.
+
+        Raises GraphError for keys that want a gradient, ValueError for another batch than the cache's.
+        """
+        if k.requires_grad or v.requires_grad:
+            raise GraphError("a cache passes no gradients on: run the model inside `with no_grad():`")
+        if k.shape[0] != self._shape[0]:
+            raise ValueError(f"the cache is for a batch of {self._shape[0]}, got {k.shape[0]} rows")
         if layer not in self._layers:
             xp = backend_of(k.data).xp
             empty = tuple(xp.empty(self._shape, dtype=k.dtype) for _ in "kv")
@@ -149,14 +158,14 @@ def _norm(config: GPTConfig, dtype: Any) -> Module:
 class CausalSelfAttention(Module):
     """Every position asks the positions before it, H times in parallel, and mixes what they answer."""
 
-    def __init__(self, config: GPTConfig, layer: int, rngs: "_Rngs", dtype: Any):
+    def __init__(self, config: GPTConfig, layer: int, rngs: Streams, dtype: Any):
         super().__init__()
         C, D, G = config.n_embd, config.head_size, config.kv_heads
         self.config, self.layer = config, layer
-        self.c_attn = Linear(C, C + 2 * G * D, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
-        self.c_proj = Linear(C, C, config.bias, std=_residual_std(config), rng=rngs.init, dtype=dtype)
-        self.rng = rngs.dropout  # drops attention weights, as in GPT-2
-        self.resid_dropout = Dropout(config.dropout, rngs.dropout)
+        self.c_attn = Linear(C, C + 2 * G * D, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_proj = Linear(C, C, config.bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
+        self.rng = rngs["dropout"]  # drops attention weights, as in GPT-2
+        self.resid_dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor, positions: np.ndarray, cache: Cache | None = None) -> Tensor:
         B, T, C = x.shape
@@ -184,15 +193,15 @@ def _heads(x: Tensor, heads: int, features: int) -> Tensor:
 class MLP(Module):
     """Every position thinks for itself: widen, bend, narrow."""
 
-    def __init__(self, config: GPTConfig, rngs: "_Rngs", dtype: Any):
+    def __init__(self, config: GPTConfig, rngs: Streams, dtype: Any):
         super().__init__()
         C, M = config.n_embd, config.hidden
         self.kind = config.mlp
         if config.mlp == "swiglu":
-            self.c_gate = Linear(C, M, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
-        self.c_fc = Linear(C, M, config.bias, std=INIT_STD, rng=rngs.init, dtype=dtype)
-        self.c_proj = Linear(M, C, config.bias, std=_residual_std(config), rng=rngs.init, dtype=dtype)
-        self.dropout = Dropout(config.dropout, rngs.dropout)
+            self.c_gate = Linear(C, M, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_fc = Linear(C, M, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_proj = Linear(M, C, config.bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
+        self.dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.c_fc(x)  # (B, T, M)
@@ -206,7 +215,7 @@ class MLP(Module):
 class Block(Module):
     """x + attention(norm(x)), then x + mlp(norm(x)): the residual stream runs through, and each part adds to it."""
 
-    def __init__(self, config: GPTConfig, layer: int, rngs: "_Rngs", dtype: Any):
+    def __init__(self, config: GPTConfig, layer: int, rngs: Streams, dtype: Any):
         super().__init__()
         self.ln_1 = _norm(config, dtype)
         self.attn = CausalSelfAttention(config, layer, rngs, dtype)
@@ -239,16 +248,16 @@ class GPT(Module):
     def __init__(self, config: GPTConfig, seed: int = 0, dtype: Any = None):
         super().__init__()
         self.config = config
-        self.rngs = rngs = _Rngs(seed)
-        self.wte = Embedding(config.vocab_size, config.n_embd, std=INIT_STD, rng=rngs.init, dtype=dtype)
+        self.streams = rngs = Streams(seed, ("init", "dropout"))
+        self.wte = Embedding(config.vocab_size, config.n_embd, std=INIT_STD, rng=rngs["init"], dtype=dtype)
         if config.position == "learned":
-            self.wpe = Embedding(config.block_size, config.n_embd, std=INIT_STD, rng=rngs.init, dtype=dtype)
-        self.drop = Dropout(config.dropout, rngs.dropout)
+            self.wpe = Embedding(config.block_size, config.n_embd, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.drop = Dropout(config.dropout, rngs["dropout"])
         self.h = ModuleList(Block(config, layer, rngs, dtype) for layer in range(config.n_layer))
         self.ln_f = _norm(config, dtype)
         if not config.tie_weights:
             self.lm_head = Linear(
-                config.n_embd, config.vocab_size, bias=False, std=INIT_STD, rng=rngs.init, dtype=dtype
+                config.n_embd, config.vocab_size, bias=False, std=INIT_STD, rng=rngs["init"], dtype=dtype
             )
 
     def forward(self, ids: Any, targets: Any = None, cache: Cache | None = None) -> tuple[Tensor, Tensor | None]:
@@ -280,14 +289,6 @@ class GPT(Module):
     def parameter_count(self) -> int:
         """How many numbers are learnt; tied weights count once."""
         return sum(p.size for p in self.parameters())
-
-
-class _Rngs:
-    """The model's two streams of random numbers: how it begins, and what dropout drops."""
-
-    def __init__(self, seed: int):
-        self.init = stream(seed, "init")
-        self.dropout = stream(seed, "dropout")
 
 
 def _residual_std(config: GPTConfig) -> float:

@@ -29,16 +29,29 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
 
         g ← g · min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all parameters of Σ g²        Pascanu et al. 2013
 
-    Parameters without a gradient count nothing.
+    Parameters without a gradient count nothing. Raises ValueError for a negative `max_norm`.
     """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
     gradients = [p.grad.data for p in params if p.grad is not None]
     squares = [(g * g).sum() for g in gradients]
     norm = math.sqrt(sum(float(square) for square in squares))
-    if norm > max_norm:
-        scale = max_norm / (norm + 1e-6)
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1:
         for gradient in gradients:
-            gradient *= scale
+            with writing(gradient):
+                gradient *= scale
     return norm
+
+
+def _check_settings(group: Mapping[str, Any]) -> None:
+    """Raise ValueError for a setting that no optimizer can mean."""
+    for name in ("lr", "eps", "weight_decay", "momentum"):
+        if name in group and not 0 <= group[name] < math.inf:
+            raise ValueError(f"optimizer: {name} must be a number from 0 up, got {group[name]!r}")
+    betas = group.get("betas", (0, 0))
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"optimizer: betas must be two numbers from 0 up, below 1; got {betas!r}")
 
 
 class Optimizer:
@@ -70,6 +83,7 @@ class Optimizer:
                     raise ValueError("optimizer: a parameter appears twice")
                 seen.add(id(p))
             self.param_groups.append({**defaults, **group, "params": members})
+            _check_settings(self.param_groups[-1])
             self.state += [{} for _ in members]
 
     def zero_grad(self) -> None:
@@ -108,14 +122,23 @@ class Optimizer:
                 f"optimizer state is for {len(saved['state'])} parameters in {len(saved['groups'])} groups; "
                 f"here are {len(parameters)} in {len(self.param_groups)}"
             )
+        for group, settings in zip(self.param_groups, saved["groups"], strict=True):
+            if set(settings) != set(group) - {"params"}:
+                raise ValueError(
+                    f"optimizer state has settings {sorted(settings)}, here are {sorted(set(group) - {'params'})}"
+                )
+            _check_settings(settings)
         for p, entry in zip(parameters, saved["state"], strict=True):
+            if entry and set(entry) != set(self.state_names):
+                raise ValueError(f"optimizer state has {sorted(entry)}, this one keeps {sorted(self.state_names)}")
             for name, value in entry.items():
                 if hasattr(value, "dtype") and tuple(value.shape) != p.shape:
                     raise ValueError(f"optimizer state {name} has shape {value.shape}, its parameter {p.shape}")
         for place, (p, entry) in enumerate(zip(parameters, saved["state"], strict=True)):
             backend = backend_of(p.data)
             self.state[place] = {
-                k: backend.from_host(np.array(v)) if hasattr(v, "dtype") else v for k, v in entry.items()
+                k: backend.from_host(np.array(to_host(v), dtype=p.dtype)) if hasattr(v, "dtype") else v
+                for k, v in entry.items()
             }
         for group, settings in zip(self.param_groups, saved["groups"], strict=True):
             group.update(settings)
@@ -128,6 +151,8 @@ class SGD(Optimizer):
 
     The first b is g itself. As torch.optim.SGD without dampening.
     """
+
+    state_names = ("momentum",)
 
     def __init__(self, params: Groups, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -155,6 +180,8 @@ class AdamW(Optimizer):
     t counts the steps from 1. Loshchilov & Hutter 2019, algorithm 2, with the learning rate times λ as decay.
     """
 
+    state_names = ("t", "m", "v")
+
     def __init__(
         self,
         params: Groups,
@@ -176,7 +203,7 @@ class AdamW(Optimizer):
         m += (1 - beta1) * gradient
         v *= beta2
         v += (1 - beta2) * gradient * gradient
-        scaled = xp.sqrt(v)
+        scaled = xp.sqrt(v, out=xp.empty_like(v))  # an array also where v is 0-d
         scaled /= math.sqrt(1 - beta2**t)
         scaled += group["eps"]
         xp.divide(m, scaled, out=scaled)

@@ -5,7 +5,9 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from tinylm.autograd.guard import GraphError, Hold
+import numpy as np
+
+from tinylm.autograd.guard import GraphError, Hold, arrays_in
 from tinylm.autograd.watch import Step, watchers
 from tinylm.backend import Backend
 from tinylm.ops import Op
@@ -51,8 +53,11 @@ class Node:
         self.op, self.kernel, self.backend, self.edges = op, kernel, backend, edges
         self.kept, self.settings, self.scope = kept, settings, scope
         self.shape, self.dtype = output.shape, output.dtype
-        self.hold = Hold(a for a in kept.values() if isinstance(a, backend.array_type))
+        self.hold = Hold(arrays_in(kept.values(), backend.array_type))
         self.spent = False
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise GraphError(f"{self.op.name}: a graph can be neither copied nor pickled; detach() the tensor first")
 
     def gradients(self, dy: Array) -> tuple[Array | None, ...]:
         """Run the op's backward and check what it returns, but for broadcasting."""
@@ -62,19 +67,18 @@ class Node:
                 f"{self.op.name}{f' in {self.scope}' if self.scope else ''}: an array of shape {changed.shape} that "
                 "backward needs was written since forward; run backward before the write, or write into a copy"
             )
-        needs = tuple(edge is not None for edge in self.edges)
-        known = {**self.op.settings, **self.settings, **self.kept, "needs": needs}
         backward = self.kernel.backward
-        assert backward is not None
-        missing = [name for name in self.kernel.wanted if name not in known]
-        if missing:
+        if backward is None:
             raise GradientError(
-                f"{self.op.name}: backward asks for {', '.join(missing)}, which forward neither kept nor was given; "
-                f"kept are {', '.join(self.kept) or 'none'}"
+                f"{self.op.name} has no backward: write one with @{self.op.name}.backward, or detach() its result"
             )
+        if self.backend.array_type is np.ndarray:
+            dy = dy.view()
+            dy.setflags(write=False)  # other branches of the graph may get the same gradient
+        arguments = {name: self._argument(name) for name in self.kernel.wanted}
         seen = watchers()
         started = time.perf_counter() if seen else 0.0
-        result = backward(self.backend.xp, dy, **{name: known[name] for name in self.kernel.wanted})
+        result = backward(self.backend.xp, dy, **arguments)
         gradients = result if isinstance(result, tuple) else (result,)
         if seen:
             self.backend.synchronize()
@@ -92,16 +96,30 @@ class Node:
             )
             for watcher in seen:
                 watcher(step)
-        if len(gradients) < len(needs) and not any(needs[len(gradients) :]):
-            gradients += (None,) * (len(needs) - len(gradients))
-        if len(gradients) < len(needs):
-            raise GradientError(f"{self.op.name}: backward gave {len(gradients)} gradients for {len(needs)} inputs")
+        inputs = len(self.edges)
+        if len(gradients) > inputs or any(edge is not None for edge in self.edges[len(gradients) :]):
+            raise GradientError(f"{self.op.name}: backward gave {len(gradients)} gradients for {inputs} inputs")
         return gradients
+
+    def _argument(self, name: str) -> Any:
+        """What backward's keyword `name` stands for: something kept, a setting, or which inputs want a gradient."""
+        if name in self.kept:
+            return self.kept[name]
+        if name in self.settings:
+            return self.settings[name]
+        if name == "needs":
+            return tuple([edge is not None for edge in self.edges])
+        if name in self.op.settings:
+            return self.op.settings[name]
+        raise GradientError(
+            f"{self.op.name}: backward asks for {name}, which forward neither kept nor was given; "
+            f"kept are {', '.join(self.kept) or 'none'}"
+        )
 
     def free(self) -> None:
         """Forget what backward needed; the graph behind this node can no longer be used through it."""
         self.spent = True
-        self.kept, self.edges = {}, ()
+        self.kept, self.settings, self.edges = {}, {}, ()
         self.hold.release()
 
 
@@ -123,13 +141,16 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     if extra < 0 or any(n not in (1, m) for n, m in zip(padded, gradient.shape, strict=True)):
         raise ValueError(f"{gradient.shape} is not a broadcast form of {shape}")
     axes = tuple(i for i, n in enumerate(padded) if n == 1 and gradient.shape[i] != 1)
-    return gradient.sum(axis=axes, keepdims=True).reshape(shape)
+    return (gradient.sum(axis=axes, keepdims=True) if axes else gradient).reshape(shape)
 
 
 def _fit(node: Node, place: int, gradient: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """The gradient for one input, with that input's shape and dtype; raises GradientError where it cannot be."""
-    name = node.op.arrays[0 if node.op.variadic else place]
-    if not isinstance(gradient, node.backend.array_type):
+    kind: Any = node.backend.array_type
+    if type(gradient) is kind and gradient.shape == shape and gradient.dtype == dtype:
+        return gradient
+    name = f"{node.op.arrays[0]}[{place}]" if node.op.variadic else node.op.arrays[place]
+    if not isinstance(gradient, kind):
         if not hasattr(gradient, "dtype"):
             raise GradientError(f"{node.op.name}: d{name} is a {type(gradient).__name__}, not an array")
         gradient = node.backend.xp.asarray(gradient)  # NumPy's reductions to 0-d give scalars

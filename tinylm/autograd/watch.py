@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinylm.autograd.guard import GraphError
+from tinylm.autograd.guard import GraphError, arrays_in
 from tinylm.backend import backend_of, to_host
 from tinylm.ops import Op
 
@@ -33,7 +33,8 @@ __all__ = [
     "watching",
 ]
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = Path(__file__).resolve().parents[1]
+_REMEMBERED = 100_000  # how many nodes a watcher remembers between forward and backward, the oldest forgotten first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +117,13 @@ def watching(*new: Watcher) -> Iterator[Any]:
         _watchers.reset(token)
 
 
+def _remember(memory: dict[int, Any], number: int | None, value: Any) -> None:
+    if number is not None:
+        memory[number] = value
+        if len(memory) > _REMEMBERED:
+            del memory[next(iter(memory))]
+
+
 class Recorder:
     """Keeps every step, in order."""
 
@@ -150,7 +158,7 @@ class Timer:
 def call_site() -> str:
     """The innermost line of the caller's own code, outside this package: 'file.py:12: y = f(x)'."""
     for frame in reversed(traceback.extract_stack()):
-        if not str(Path(frame.filename).resolve()).startswith(_PACKAGE):
+        if not Path(frame.filename).resolve().is_relative_to(_PACKAGE):
             return f"{frame.filename}:{frame.lineno}: {frame.line}"
     return "unknown"
 
@@ -195,10 +203,9 @@ class FindNaN:
     def __call__(self, step: Step) -> None:
         if step.phase == "forward":
             where = call_site()
-            if step.number is not None:
-                self._called[step.number] = where
+            _remember(self._called, step.number, where)
         else:
-            where = self._called.pop(step.number or 0, "before the watcher came")
+            where = self._called.get(step.number or 0, "unknown: forward ran before the watcher came")
         bad = [output for output in step.outputs if self._bad(output)]
         if not bad:
             return
@@ -221,20 +228,21 @@ class WriteGuard:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[int, dict[str, int]] = {}
+        self._sums: dict[int, dict[str, list[int]]] = {}
 
     @staticmethod
-    def _checksums(kept: dict[str, Any]) -> dict[str, int]:
-        arrays = {name: value for name, value in kept.items() if hasattr(value, "dtype") and hasattr(value, "shape")}
-        return {name: zlib.crc32(np.ascontiguousarray(to_host(a)).tobytes()) for name, a in arrays.items()}
+    def _checksums(step: Step) -> dict[str, list[int]]:
+        kind = type(step.outputs[0]) if step.phase == "forward" else type(step.inputs[0])
+        return {
+            name: [zlib.crc32(np.ascontiguousarray(to_host(array)).tobytes()) for array in arrays_in((value,), kind)]
+            for name, value in step.kept.items()
+        }
 
     def __call__(self, step: Step) -> None:
-        if step.number is None:
-            return
         if step.phase == "forward":
-            self._sums[step.number] = self._checksums(step.kept)
+            _remember(self._sums, step.number, self._checksums(step))
             return
-        before, now = self._sums.pop(step.number, None), self._checksums(step.kept)
+        before, now = self._sums.get(step.number or 0), self._checksums(step)
         if before is not None and before != now:
             names = ", ".join(name for name in now if before.get(name) != now[name])
             raise GraphError(f"{step.op.name}: {names} changed between forward and backward; do not write into it")

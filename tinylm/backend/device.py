@@ -5,6 +5,7 @@ where *new* arrays are put, and every crossing is spelled out by the caller.
 """
 
 import os
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ __all__ = [
     "backend_named",
     "backend_of",
     "current_backend",
+    "device_name",
     "scatter_add",
     "to_host",
     "use_device",
@@ -74,7 +76,7 @@ def _load_cupy() -> Backend:
     except Exception as problem:  # older CuPy raises its own errors where there is no driver
         raise DeviceError(f"cupy is installed but its driver failed: {problem}") from None
     if not usable:
-        raise DeviceError("cupy is installed but finds no usable GPU; type: tinylm doctor")
+        raise DeviceError("cupy is installed but finds no GPU that it can use; see nvidia-smi")
 
     def scatter(target: Array, index: Any, values: Array) -> None:
         cupy.add.at(target, index, values)
@@ -185,6 +187,15 @@ def use_device(name: str) -> Iterator[Backend]:
         yield backend
     finally:
         _current.reset(token)
+
+
+def device_name(name: str) -> str:
+    """What the device is, in words: "NVIDIA H200" for CuPy's, the machine's processor type for the others."""
+    backend = backend_named(name)
+    if name != "cupy":
+        return platform.machine()
+    described: bytes = backend.xp.cuda.runtime.getDeviceProperties(0)["name"]
+    return described.decode()
 
 
 def scatter_add(target: Array, index: Any, values: Array) -> None:

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,23 @@ def _outer(value: Any) -> Any:
     return value
 
 
+def _axes_taken(part: Any) -> int:
+    """How many axes of the array one part of an index stands for; an ellipsis takes what the others leave."""
+    if part is None or part is Ellipsis or isinstance(part, bool):
+        return 0
+    return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
+
+
 def _wrapped_index(index: Any, shape: tuple[int, ...], where: str) -> Any:
     """An index in which out-of-range entries of integer arrays wrap round, as they do on a GPU."""
     parts = index if isinstance(index, tuple) else (index,)
     plain = [_inner(part, where) for part in parts]
-    if any(part is None or part is Ellipsis or isinstance(part, bool) for part in plain):
-        return tuple(plain) if isinstance(index, tuple) else plain[0]
-    for axis, part in enumerate(plain):
+    taken = [_axes_taken(part) for part in plain]
+    axis = 0
+    for place, part in enumerate(plain):
         if isinstance(part, np.ndarray) and part.dtype.kind in "iu" and axis < len(shape) and shape[axis]:
-            plain[axis] = part % shape[axis]
+            plain[place] = part % shape[axis]
+        axis += len(shape) - sum(taken) if part is Ellipsis else taken[place]
     return tuple(plain) if isinstance(index, tuple) else plain[0]
 
 
@@ -169,6 +178,8 @@ class _Namespace:
             return lambda data, *args, **kwargs: wrap(
                 value(data._array if isinstance(data, StrictArray) else data, *args, **kwargs)
             )
+        if isinstance(value, ModuleType):
+            raise AttributeError(f"strict: xp.{name} is a module of NumPy's; ops use plain functions only")
         if isinstance(value, type) or not callable(value):
             return value
         return _checked(value, f"xp.{name}")

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinylm.autograd import Tensor, scoped, writing
-from tinylm.backend import backend_named, backend_of
+from tinylm.backend import backend_named, backend_of, to_host
 
 __all__ = ["Module", "ModuleList", "Parameter"]
 
@@ -38,8 +38,11 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
-            value._name = name
+            value._rename(name)
         super().__setattr__(name, value)
+
+    def _rename(self, name: str) -> None:
+        self._name = name
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -119,14 +122,18 @@ class Module:
         unknown = [name for name in state if name not in parameters]
         if missing or unknown:
             raise KeyError(f"state does not fit: missing {_some(missing)}; unknown {_some(unknown)}")
-        arrays = {name: v.numpy() if isinstance(v, Tensor) else np.asarray(v) for name, v in state.items()}
+        arrays = {}
         for name, parameter in parameters.items():
-            if arrays[name].shape != parameter.shape:
-                raise ValueError(f"{name}: expected shape {parameter.shape}, got {arrays[name].shape}")
+            value = state[name]
+            array = value.numpy() if isinstance(value, Tensor) else np.asarray(to_host(value))
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"{name}: expected numbers, got {array.dtype}")
+            if array.shape != parameter.shape:
+                raise ValueError(f"{name}: expected shape {parameter.shape}, got {array.shape}")
+            arrays[name] = backend_of(parameter.data).from_host(array.astype(parameter.dtype))
         for name, parameter in parameters.items():
-            backend = backend_of(parameter.data)
             with writing(parameter.data) as target:
-                target[...] = backend.from_host(arrays[name].astype(parameter.dtype))
+                target[...] = arrays[name]
 
 
 def _some(names: list[str]) -> str:
@@ -140,6 +147,11 @@ class ModuleList(Module):
         super().__init__()
         for number, module in enumerate(modules):
             setattr(self, str(number), module)
+
+    def _rename(self, name: str) -> None:
+        super()._rename(name)
+        for number, module in self.named_children():  # the list itself never runs, so its parts carry its name
+            module._rename(f"{name}.{number}")
 
     def __iter__(self) -> Iterator[Module]:
         return (module for _, module in self.named_children())

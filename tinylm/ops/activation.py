@@ -84,7 +84,7 @@ def gelu_backward(xp, dy, *, x, gate, approximate):
 def logistic(xp, x):
     """1 / (1 + e⁻ˣ) without overflow on either side."""
     small = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, 1, small).astype(x.dtype) / (1 + small)
+    return xp.where(x >= 0, 1, small).astype(small.dtype) / (1 + small)
 
 
 @op

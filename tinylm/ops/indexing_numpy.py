@@ -14,11 +14,11 @@ def embedding_backward(xp, dy, *, ids, shape):
     """Rows of equal id are brought together by a stable sort and added with one reduceat."""
     dtable = np.zeros(shape, dtype=dy.dtype)
     flat = ids.reshape(-1)
-    if flat.size:
+    if dy.size:
         order = np.argsort(flat, kind="stable")
         ordered = flat[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        dtable[ordered[starts]] = np.add.reduceat(dy.reshape(-1, shape[-1])[order], starts, axis=0)
+        dtable[ordered[starts]] = np.add.reduceat(dy.reshape(flat.size, shape[-1])[order], starts, axis=0)
     return dtable, None
 
 

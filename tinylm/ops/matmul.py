@@ -1,5 +1,7 @@
 """Matrix products: NumPy's `@` with its broadcasting, and the linear layer."""
 
+import math
+
 from tinylm.ops.op import keep, op
 
 
@@ -50,7 +52,8 @@ def linear(xp, x, weight, bias=None):
 @linear.backward
 def linear_backward(xp, dy, *, x, weight, needs):
     """dx = dy Wᵀ,  dW = xᵀ dy,  db = Σ dy, both summed over all rows"""
-    rows, drows = x.reshape(-1, weight.shape[0]), dy.reshape(-1, weight.shape[1])
+    N = math.prod(x.shape[:-1])
+    rows, drows = x.reshape(N, weight.shape[0]), dy.reshape(N, weight.shape[1])
     dx = xp.matmul(dy, weight.T) if needs[0] else None
     dweight = xp.matmul(rows.T, drows) if needs[1] else None
     dbias = drows.sum(axis=0) if needs[2] else None

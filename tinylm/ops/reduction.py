@@ -7,7 +7,7 @@ def restore_axes(xp, y, shape, axis, keepdims):
     """Put back, with length 1, the axes that a reduction of an array of `shape` removed."""
     if keepdims:
         return y
-    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     removed = {a % len(shape) for a in axes} if shape else set()
     return y.reshape(tuple(1 if i in removed else n for i, n in enumerate(shape)))
 

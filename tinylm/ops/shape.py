@@ -7,7 +7,7 @@ from tinylm.ops.op import keep, op
 def reshape(xp, x, *, shape):
     """The same elements in the same order under another shape; one size may be −1.
 
-    x: (...)   →   y: shape
+    x: (...)   →   y: per shape
     """
     return x.reshape(shape), keep(old=x.shape)
 
@@ -22,7 +22,7 @@ def reshape_backward(xp, dy, *, old):
 def transpose(xp, x, *, axes=None):
     """Reorder the axes: y's axis i is x's axis axes[i]; None reverses them.
 
-    x: (...)   →   y: (...)
+    x: (...)   →   y: per axes
     """
     return xp.transpose(x, axes), keep()
 
@@ -40,7 +40,7 @@ def transpose_backward(xp, dy, *, axes):
 def broadcast_to(xp, x, *, shape):
     """Repeat along new axes and axes of length 1, as NumPy broadcasts; the engine sums the gradient back.
 
-    x: (...)   →   y: shape
+    x: (...)   →   y: per shape
     """
     return xp.broadcast_to(x, shape), keep()
 
@@ -55,7 +55,9 @@ def broadcast_to_backward(xp, dy):
 def concatenate(xp, *xs, axis=0):
     """Join along an axis that exists.
 
-    xs: (..., N, ...)   →   y: (..., N, ...)
+        N = Σ Nᵢ
+
+    xs: (..., Nᵢ, ...)   →   y: (..., N, ...)
     """
     return xp.concatenate(xs, axis=axis), keep(lengths=[x.shape[axis] for x in xs])
 
@@ -74,7 +76,7 @@ def concatenate_backward(xp, dy, *, lengths, axis):
 
 @op
 def stack(xp, *xs, axis=0):
-    """Join along a new axis.
+    """Join N arrays of one shape along a new axis.
 
     xs: (...)   →   y: (..., N, ...)
     """

@@ -9,6 +9,7 @@ __all__ = ["line_chart"]
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 400, 64, 16, 40, 52
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe & Ito 2008: told apart by colour-blind readers
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
+DENSE = 200  # a line of more points is drawn thin
 
 Points = Sequence[tuple[float, float]]
 
@@ -80,7 +81,8 @@ def line_chart(series: Mapping[str, Points], *, title: str, x_label: str, y_labe
     place = WIDTH - RIGHT
     for number, (name, points) in enumerate(clean.items()):
         colour, dash = COLOURS[number % 4], DASHES[number % 4]
-        style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
+        width = 1 if len(points) > DENSE else 2.5
+        style = f'fill="none" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dash}"'
         path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in _thin(points))
         if len(points) == 1:
             parts.append(

@@ -1,0 +1,1 @@
+"""Tests of where arrays live and where random numbers come from."""

@@ -1,0 +1,1 @@
+"""The test ladder of every op: see DESIGN, section 7."""
