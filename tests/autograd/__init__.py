@@ -1,0 +1,1 @@
+"""Tensors, the graph and the backward pass."""

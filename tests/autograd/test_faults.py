@@ -1,0 +1,186 @@
+"""Engines broken on purpose, each caught by a named law of checks.py, and the machine's worth shown on some."""
+# ruff: noqa: PT012  (blocks of several lines that raise are what is tested)
+
+import importlib
+from collections.abc import Callable
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from tests.autograd import checks
+from tinylm import GraphError
+from tinylm.autograd import engine, guard, modes
+from tinylm.ops import indexing
+
+tensors = importlib.import_module("tinylm.autograd.tensor")  # the package's name `tensor` is the function
+Patch = pytest.MonkeyPatch
+
+
+def no_unbroadcast(patch: Patch) -> None:
+    patch.setattr(engine, "unbroadcast", lambda gradient, shape: gradient)
+
+
+def unbroadcast_only_new_axes(patch: Patch) -> None:
+    def leading(gradient, shape):
+        gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
+        return gradient[tuple(slice(n) for n in shape)]
+
+    patch.setattr(engine, "unbroadcast", leading)
+
+
+def last_gradient_wins_in_flight(patch: Patch) -> None:
+    original = engine._Pending.add
+
+    def add(self, node, gradient):
+        if node in self._sums:
+            self._sums[node] = (gradient, False)
+        else:
+            original(self, node, gradient)
+
+    patch.setattr(engine._Pending, "add", add)
+
+
+def last_gradient_wins_in_leaves(patch: Patch) -> None:
+    patch.setattr(tensors.Tensor, "accumulate", lambda self, g: setattr(self, "_grad", g.copy()))
+
+
+def oldest_first(patch: Patch) -> None:
+    def pop(self):
+        node = min(self._sums, key=lambda node: node.number)
+        return node, self._sums.pop(node)[0]
+
+    patch.setattr(engine._Pending, "pop", pop)
+    patch.setattr(engine._Pending, "__bool__", lambda self: bool(self._sums))
+
+
+def spent_flag_forgotten(patch: Patch) -> None:
+    def free(self):
+        self.kept, self.edges = {}, ()
+        self.hold.release()
+
+    patch.setattr(engine.Node, "free", free)
+
+
+def graph_always_freed(patch: Patch) -> None:
+    original = engine.run_backward
+    patch.setattr(tensors, "run_backward", lambda node, grad, keep_graph: original(node, grad, False))
+
+
+def first_gradient_not_copied(patch: Patch) -> None:
+    def accumulate(self, gradient):
+        self._grad = gradient if self._grad is None else self._grad + gradient
+
+    patch.setattr(tensors.Tensor, "accumulate", accumulate)
+    patch.setattr(engine, "_fit", lambda node, place, gradient, shape, dtype: gradient.base)
+
+
+def sums_into_the_first_gradient(patch: Patch) -> None:
+    original = engine._Pending.add
+
+    def add(self, node, gradient):
+        original(self, node, gradient.base if gradient.base is not None else gradient)
+        self._sums[node] = (self._sums[node][0], True)
+
+    patch.setattr(engine._Pending, "add", add)
+
+
+def promotion_not_undone(patch: Patch) -> None:
+    patch.setattr(engine, "_fit", lambda node, place, gradient, shape, dtype: engine.unbroadcast(gradient, shape))
+
+
+def modes_without_finally(patch: Patch) -> None:
+    @contextmanager
+    def no_grad():
+        modes._grad.set(False)
+        yield
+        modes._grad.set(True)
+
+    patch.setattr(modes, "no_grad", no_grad)
+
+
+def nothing_held(patch: Patch) -> None:
+    patch.setattr(engine, "arrays_in", lambda values, kind: [])
+
+
+def owners_not_held(patch: Patch) -> None:
+    patch.setattr(guard, "_owners", lambda array: [])
+
+
+def locks_stay(patch: Patch) -> None:
+    patch.setattr(guard._Entry, "unlock", lambda self: None)
+
+
+def writes_not_counted(patch: Patch) -> None:
+    patch.setattr(guard.Hold, "changed", lambda self: None)
+
+
+def no_release_without_backward(patch: Patch) -> None:
+    patch.delattr(guard.Hold, "__del__")
+
+
+def kept_arrays_not_freed(patch: Patch) -> None:
+    def free(self):
+        self.spent = True
+        self.hold.release()
+
+    patch.setattr(engine.Node, "free", free)
+
+
+def index_shared_with_the_caller(patch: Patch) -> None:
+    patch.setattr(indexing, "private", lambda index: index)
+
+
+def incoming_gradient_writable(patch: Patch) -> None:
+    patch.setattr(engine, "np", SimpleNamespace(ndarray=None))
+
+
+def parts_in_the_wrong_order(patch: Patch) -> None:
+    original = engine.Node.gradients
+    patch.setattr(engine.Node, "gradients", lambda self, dy: original(self, dy)[::-1])
+
+
+CAUGHT_BY: dict[Callable[[Patch], None], Callable[[], None]] = {
+    no_unbroadcast: checks.check_broadcasting_is_undone_over_new_and_repeated_axes,
+    unbroadcast_only_new_axes: checks.check_broadcasting_is_undone_over_new_and_repeated_axes,
+    last_gradient_wins_in_flight: checks.check_gradients_add_up_where_a_result_is_used_twice,
+    last_gradient_wins_in_leaves: checks.check_gradients_add_up_over_backward_calls,
+    oldest_first: checks.check_a_node_waits_for_all_that_depend_on_it,
+    spent_flag_forgotten: checks.check_a_spent_graph_refuses,
+    graph_always_freed: checks.check_a_kept_graph_can_be_used_again,
+    first_gradient_not_copied: checks.check_gradients_share_memory_with_nothing,
+    sums_into_the_first_gradient: checks.check_summing_in_flight_changes_no_array_of_others,
+    promotion_not_undone: checks.check_promotion_is_undone_in_gradients,
+    modes_without_finally: checks.check_modes_come_back_after_an_exception,
+    nothing_held: checks.check_a_kept_array_is_read_only_until_backward,
+    owners_not_held: checks.check_the_owner_of_kept_memory_is_read_only_too,
+    locks_stay: checks.check_a_kept_array_is_read_only_until_backward,
+    writes_not_counted: checks.check_a_counted_write_spoils_the_graph,
+    no_release_without_backward: checks.check_a_dropped_graph_gives_its_arrays_back,
+    kept_arrays_not_freed: checks.check_backward_frees_what_forward_kept,
+    index_shared_with_the_caller: checks.check_an_index_is_remembered_as_it_was,
+    incoming_gradient_writable: checks.check_a_backward_cannot_write_into_the_gradient_it_gets,
+    parts_in_the_wrong_order: checks.check_joined_parts_get_their_own_gradients,
+}
+
+
+# what a law raises; a TypeError or NameError would only show that the fault itself is broken
+CAUGHT = (AssertionError, pytest.fail.Exception, ValueError, GraphError, engine.GradientError)
+
+
+@pytest.mark.parametrize("fault", CAUGHT_BY, ids=lambda fault: fault.__name__)
+def test_the_fault_is_caught(fault) -> None:
+    law = CAUGHT_BY[fault]
+    law()  # silent on the engine as it is
+    token = modes._grad.set(True)
+    try:
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(CAUGHT):
+            fault(patch)
+            law()
+    finally:
+        modes._grad.reset(token)
+
+
+def test_every_law_catches_some_fault() -> None:
+    laws = {value for name, value in vars(checks).items() if name.startswith("check_")}
+    assert laws == set(CAUGHT_BY.values())

@@ -1,0 +1,1 @@
+"""The GPT, its optimizers, schedules and data, and PyTorch beside it."""
