@@ -1,10 +1,12 @@
-"""What every test shares: Hypothesis profiles and where the real texts lie."""
+"""What every test shares: Hypothesis profiles, devices, and where the real texts lie."""
 
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tinylm.backend import available
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -22,3 +24,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the real texts of {SHARED_DATA.name}/, which are not part of the project")
     return SHARED_DATA
+
+
+@pytest.fixture(
+    scope="module", params=["numpy", "strict", pytest.param("cupy", marks=pytest.mark.gpu)]
+)  # not by function: Hypothesis runs many examples in one
+def device(request):
+    """The name of a device; CuPy's tests are skipped, visibly, where there is no GPU."""
+    reason = available(request.param)
+    if reason is not None:
+        pytest.skip(reason)
+    return request.param

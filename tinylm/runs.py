@@ -54,7 +54,7 @@ class TrainingSettings:
     """How a run trains. Raises ValueError for settings that make no sense.
 
     steps, batch_size, accumulate    updates; windows in a batch; batches in an update
-    lr, min_lr, warmup               the cosine schedule, over all steps
+    lr, min_lr, warmup               the cosine schedule, over all steps; min_lr None is a tenth of lr
     beta1, beta2, weight_decay, clip AdamW and the largest gradient norm
     eval_every, save_every, sample_every    in steps; 0: never but at the end (samples: never at all)
     eval_tokens                      how many tokens of each part an evaluation reads at most
@@ -62,12 +62,12 @@ class TrainingSettings:
     seed                             decides the initial weights, the order of the data, dropout and samples
     """
 
-    steps: int = 600
+    steps: int = 400
     batch_size: int = 16
     accumulate: int = 1
-    lr: float = 1e-3
-    min_lr: float = 1e-4
-    warmup: int = 50
+    lr: float = 2e-3
+    min_lr: float | None = None
+    warmup: int = 40
     beta1: float = 0.9
     beta2: float = 0.99
     weight_decay: float = 0.1
@@ -86,6 +86,8 @@ class TrainingSettings:
             _whole(name, getattr(self, name), least=0)
         for name in ("lr", "min_lr", "beta1", "beta2", "weight_decay", "clip", "val_fraction"):
             value = getattr(self, name)
+            if name == "min_lr" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
                 raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
         for name in ("beta1", "beta2", "val_fraction"):
@@ -93,8 +95,13 @@ class TrainingSettings:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
         if self.clip == 0:
             raise ValueError("clip must be above 0: it is the largest norm of the gradients")
-        if self.min_lr > self.lr:
-            raise ValueError(f"min_lr {self.min_lr} is above lr {self.lr}; give both, or a smaller min_lr")
+        if self.lowest_lr > self.lr:
+            raise ValueError(f"min_lr {self.min_lr} is above lr {self.lr}")
+
+    @property
+    def lowest_lr(self) -> float:
+        """Where the schedule ends."""
+        return self.lr / 10 if self.min_lr is None else self.min_lr
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
@@ -276,7 +283,7 @@ class Run:
             batches(self.train_tokens, s.batch_size, self.model.config.block_size, self.streams["data"]),
             steps=s.steps,
             start=self.step,
-            schedule=partial(cosine, max_lr=s.lr, min_lr=s.min_lr, warmup=s.warmup, total=s.steps),
+            schedule=partial(cosine, max_lr=s.lr, min_lr=s.lowest_lr, warmup=s.warmup, total=s.steps),
             accumulate=s.accumulate,
             clip_norm=s.clip,
         ):

@@ -168,3 +168,10 @@ def test_concatenate_and_stack_take_arrays_among_tensors() -> None:
     assert F.concatenate([x, np.array([2.0])]).tolist() == [1.0, 2.0]
     F.stack([x, np.array([2.0]), x]).sum().backward()
     assert grad_of(x) == [2.0]
+
+
+def test_numbers_alone_are_operands_and_lists_are_refused():
+    assert F.sum(2.0).item() == 2.0
+    assert F.gelu(0.0).dtype == np.float32
+    with pytest.raises(TypeError, match=r"add: expected tensors, arrays or numbers, got a list; use tensor\(\)"):
+        F.add(tensor([1.0, 2.0]), [1, 2])

@@ -139,7 +139,7 @@ def test_a_runs_own_config_makes_the_same_run_again(capsys, trained):
 
 def test_fine_tuning_starts_from_the_weights_and_the_tokenizer_of_the_other_run(capsys, trained, tmp_path):
     (tmp_path / "other.txt").write_text(TEXT[::-1])
-    flags = ["--steps", 2, "--batch-size", 2, "--lr", "0", "--min-lr", "0", "--dropout", 0.1]
+    flags = ["--steps", 2, "--batch-size", 2, "--lr", "0", "--dropout", 0.1]
     assert run(capsys, "train", "other.txt", "--init-from", trained, "--out", "tuned", *flags)[0] == 0
     before, after = tinylm.load(trained), tinylm.load("tuned")
     assert before[1] == after[1]
@@ -181,7 +181,7 @@ def test_a_finished_run_has_nothing_to_resume_and_says_so(capsys, trained, tmp_p
         (["a.txt", "--dropout", "1.5"], "dropout must be below 1"),
         (["a.txt", "--steps", "0"], "steps must be a whole number from 1 up"),
         (["a.txt", "--lr", "nan"], "lr must be a number"),
-        (["a.txt", "--lr", "1e-5"], "min_lr 0.0001 is above lr"),
+        (["a.txt", "--lr", "1e-5", "--min-lr", "1e-4"], "min_lr 0.0001 is above lr"),
         (["a.txt", "--seed", "-1"], "seed must be"),
         (["a.txt", "--char", "--vocab-size", "300"], "--char takes every character"),
         (["a.txt", "--config", "no.json"], "no.json: no such file"),

@@ -30,6 +30,7 @@ Operand = Union["Tensor", Array, float, int, bool]
 Axis = int | tuple[int, ...] | None
 
 _SCALARS = frozenset((float, int, bool))
+_LISTS = frozenset((list, tuple))
 
 
 def _bare(value: Any) -> Any:
@@ -59,11 +60,18 @@ def _explain_owners(op: Op, arrays: Sequence[Any]) -> DeviceError:
 def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
     """Run an op on tensors, arrays and Python numbers, and record it where an input wants a gradient.
 
-    The arrays' owner decides where it runs and which kernel. Raises DeviceError for mixed owners.
+    The arrays' owner decides where it runs and which kernel. Raises DeviceError for mixed owners, TypeError for lists.
     """
     if len(inputs) < len(op.arrays) and op.optional:
         inputs += (None,) * (len(op.arrays) - len(inputs))
     arrays = [_bare(value) for value in inputs]
+    if type(arrays[0]) in _SCALARS and not any(hasattr(array, "dtype") for array in arrays):
+        arrays[0] = tensor(arrays[0]).data
+    for array in arrays:
+        if type(array) in _LISTS:
+            raise TypeError(
+                f"{op.name}: expected tensors, arrays or numbers, got a {type(array).__name__}; use tensor()"
+            )
     try:
         backend = backend_of(*arrays)
     except DeviceError:

@@ -70,8 +70,9 @@ def add(commands: Any) -> None:
 
     training = command.add_argument_group("training")
     for f in fields(TrainingSettings):
-        kind = float if isinstance(f.default, float) else int
-        training.add_argument(_flag(f.name), type=kind, metavar="X", help=f"default {f.default}")
+        kind = int if isinstance(f.default, int) else float
+        shown = "a tenth of lr" if f.default is None else str(f.default)
+        training.add_argument(_flag(f.name), type=kind, metavar="X", help=f"default {shown}")
     command.set_defaults(run=run)
 
 
