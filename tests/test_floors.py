@@ -20,6 +20,8 @@ FLOORS = {
     "tinylm.schedule": 5,
     "tinylm.data": 5,
     "tinylm.corpus": 5,
+    "tinylm.settings": 5,
+    "tinylm.prepare": 6,
     "tinylm.checkpoint": 5,
     "tinylm.train": 6,
     "tinylm.sample": 6,

@@ -2,11 +2,13 @@
 
 A run folder holds
 
-    config.json             the model's shape, its dtype, and the settings of training if it was trained here
+    config.json             the model's shape, its dtype, how tokenizer and model were trained
     tokenizer.json          the tokenizer, with its fingerprint
     model.safetensors       the weights: all that sampling needs
-    training.safetensors    weights, optimizer state, streams of random numbers and step, all in one file,
-                            because one rename is atomic and two are not: what `--resume` reads
+    training.safetensors    weights, optimizer state, streams of random numbers and step, all that changes while
+                            training, in one file, because one rename is atomic and two are not
+
+and, where it was trained, train.npy and val.npy, the tokens; log.jsonl and loss.svg.
 
 Nothing is ever unpickled or evaluated.
 """
@@ -122,11 +124,35 @@ def save(path: Path_, model: GPT, tokenizer: AnyTokenizer, training: Mapping[str
     save_weights(folder, model, tokenizer)
 
 
-def write_config(folder: Path, model: GPT, tokenizer: AnyTokenizer, training: Mapping[str, Any] | None) -> None:
-    """Write config.json: what is needed to build the model again, and the tokenizer's fingerprint."""
+def check_new(folder: Path) -> None:
+    """Raise CheckpointError where a folder for a new run holds anything: nobody's files are written over."""
+    if (folder / CONFIG).exists():
+        raise CheckpointError(
+            f"{folder} holds a run already; go on with it: --resume {folder}, or choose another --out"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists and is not an empty folder; choose another --out")
+
+
+def _describe(tokenizer: AnyTokenizer) -> dict[str, Any]:
+    """What config.json says of a tokenizer: enough to train one like it, and its fingerprint."""
+    if isinstance(tokenizer, CharTokenizer):
+        return {"char": True, "fingerprint": tokenizer.fingerprint}
+    pattern, size = tokenizer.pattern, tokenizer.vocab_size
+    return {"vocab_size": size, "pattern": pattern, "fingerprint": tokenizer.fingerprint}
+
+
+def write_config(
+    folder: Path,
+    model: GPT,
+    tokenizer: AnyTokenizer,
+    training: Mapping[str, Any] | None = None,
+    tokenizer_settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Write config.json: what is needed to build model and tokenizer again, and the tokenizer's fingerprint."""
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "model": model.config.to_dict()}
     document["dtype"] = str(model.dtype)
-    document["tokenizer"] = tokenizer.fingerprint
+    document["tokenizer"] = {**(tokenizer_settings or {}), **_describe(tokenizer)}
     if training is not None:
         document["training"] = dict(training)
     write_json(folder / CONFIG, document)
@@ -134,7 +160,7 @@ def write_config(folder: Path, model: GPT, tokenizer: AnyTokenizer, training: Ma
 
 def save_weights(folder: Path, model: GPT, tokenizer: AnyTokenizer) -> None:
     """Write model.safetensors."""
-    metadata = {"format": "pt", "tinylm": str(VERSION), "tokenizer": tokenizer.fingerprint}
+    metadata = {"format": "pt", "tinylm": str(VERSION), "tokenizer": tokenizer.fingerprint, "config": _shape(model)}
     write_tensors(folder / MODEL, {name: p.numpy() for name, p in model.named_parameters()}, metadata)
 
 
@@ -148,6 +174,8 @@ def read_config(path: Path_) -> dict[str, Any]:
         raise CheckpointError(f"{folder / CONFIG}: not the config of a tinylm run")
     if document.get("version") != VERSION:
         raise CheckpointError(f"{folder / CONFIG}: version {document.get('version')!r}, this program reads {VERSION}")
+    if not isinstance(document.get("tokenizer"), dict):
+        raise CheckpointError(f"{folder / CONFIG}: says nothing of the tokenizer")
     if document.get("dtype") not in ("float32", "float64"):
         raise CheckpointError(f"{folder / CONFIG}: dtype must be float32 or float64, got {document.get('dtype')!r}")
     return document
@@ -165,6 +193,7 @@ def load(path: Path_, device: str | None = None) -> tuple[GPT, AnyTokenizer]:
     _check_fit(path, model.config, tokenizer)
     arrays, metadata = read_tensors(folder / MODEL)
     _check_fingerprint(folder / MODEL, metadata.get("tokenizer"), tokenizer)
+    _check_shape(folder / MODEL, metadata.get("config"), model)
     _fill(model, arrays, folder / MODEL)
     return model, tokenizer
 
@@ -188,7 +217,7 @@ def read_tokenizer(folder: Path, document: Mapping[str, Any]) -> AnyTokenizer:
         tokenizer = load_tokenizer(folder / TOKENIZER)
     except TokenizerError as problem:
         raise CheckpointError(str(problem)) from None
-    _check_fingerprint(folder / CONFIG, document.get("tokenizer"), tokenizer)
+    _check_fingerprint(folder / CONFIG, document["tokenizer"].get("fingerprint"), tokenizer)
     return tokenizer
 
 
@@ -198,6 +227,22 @@ def _check_fingerprint(path: Path, expected: object, tokenizer: AnyTokenizer) ->
             f"{path}: made with the tokenizer {str(expected)[:12]}, but {TOKENIZER} beside it is "
             f"{tokenizer.fingerprint[:12]}: their ids mean different text; put back the tokenizer of this run"
         )
+
+
+def _shape(model: GPT) -> str:
+    """The model's settings as one line: what weights must agree with, beyond the shapes of arrays."""
+    return json.dumps(model.config.to_dict(), sort_keys=True)
+
+
+def _check_shape(path: Path, noted: str | None, model: GPT) -> None:
+    """Raise CheckpointError where weights were made under other settings than config.json says."""
+    try:
+        made = dict(json.loads(noted or "{}"))
+    except (ValueError, TypeError, RecursionError):
+        made = {}
+    for name, value in model.config.to_dict().items():
+        if name not in made or made[name] != value:
+            raise CheckpointError(f"{path}: made with {name} {made.get(name)}, {CONFIG} beside it says {value}")
 
 
 def _check_fit(path: Path_, config: GPTConfig, tokenizer: AnyTokenizer) -> None:
@@ -236,6 +281,7 @@ def save_training(
         numbers.append({k: v for k, v in entry.items() if not isinstance(v, np.ndarray)})
     notes = {"state": dict(state), "optimizer": numbers, "groups": saved["groups"]}
     metadata = {"format": "tinylm-training", "version": str(VERSION), "tokenizer": tokenizer.fingerprint}
+    metadata["config"] = _shape(model)
     write_tensors(Path(path) / TRAINING, arrays, metadata | {"notes": json.dumps(notes)})
 
 
@@ -249,6 +295,7 @@ def load_training(path: Path_, model: GPT, optimizer: Optimizer, tokenizer: AnyT
     if metadata.get("format") != "tinylm-training" or metadata.get("version") != str(VERSION):
         raise CheckpointError(f"{file}: not the training state of a tinylm run")
     _check_fingerprint(file, metadata.get("tokenizer"), tokenizer)
+    _check_shape(file, metadata.get("config"), model)
     try:
         notes = json.loads(metadata["notes"])
         entries: list[dict[str, Any]] = [dict(numbers) for numbers in notes["optimizer"]]

@@ -1,19 +1,20 @@
 """A training run in a folder: made, gone on with, measured, sampled and saved; prints nothing.
 
-A run is decided by its settings and its seed. All that changes as it goes (weights, optimizer state,
-streams of random numbers, step) is in `training.safetensors`, so a run that was stopped at any moment and
-resumed ends with the same bytes as one that was not.
+A run is decided by its settings, its tokens and its seed. All that changes as it goes (weights, optimizer
+state, streams of random numbers, step) is in `training.safetensors`, so a run that was stopped at any moment
+and resumed ends with the same bytes as one that was not.
 """
 
 import contextlib
+import hashlib
 import json
-import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,100 +23,19 @@ from tinylm.backend import Streams
 from tinylm.checkpoint import AnyTokenizer, CheckpointError
 from tinylm.corpus import TextError
 from tinylm.data import batches, read_tokens, split, write_tokens
-from tinylm.gpt import GPT, GPTConfig
+from tinylm.gpt import GPT
 from tinylm.optim import AdamW, decay_groups
+from tinylm.prepare import END, encode_documents, prompt_ids
 from tinylm.sample import generate
 from tinylm.schedule import cosine
+from tinylm.settings import TrainingSettings
 from tinylm.show.curves import line_chart
 from tinylm.train import TrainingStep, evaluate, training
-from tokenizer import CharTokenizer, OutOfPairsError, train_bpe
 from tokenizer.formats import write_atomically
 
-__all__ = [
-    "Evaluation",
-    "Record",
-    "Run",
-    "Sample",
-    "Saved",
-    "TrainingSettings",
-    "encode_documents",
-    "new_model",
-    "new_tokenizer",
-    "prompt_ids",
-]
+__all__ = ["Evaluation", "Record", "Run", "Sample", "Saved"]
 
 TRAIN_TOKENS, VAL_TOKENS, LOG, PICTURE = "train.npy", "val.npy", "log.jsonl", "loss.svg"
-END = "<|endoftext|>"
-VOCAB_SIZE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """How a run trains. Raises ValueError for settings that make no sense.
-
-    steps, batch_size, accumulate    updates; windows in a batch; batches in an update
-    lr, min_lr, warmup               the cosine schedule, over all steps; min_lr None is a tenth of lr
-    beta1, beta2, weight_decay, clip AdamW and the largest gradient norm
-    eval_every, save_every, sample_every    in steps; 0: never but at the end (samples: never at all)
-    eval_tokens                      how many tokens of each part an evaluation reads at most
-    val_fraction                     the last part of the text, kept for validation
-    seed                             decides the initial weights, the order of the data, dropout and samples
-    """
-
-    steps: int = 400
-    batch_size: int = 16
-    accumulate: int = 1
-    lr: float = 2e-3
-    min_lr: float | None = None
-    warmup: int = 40
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.1
-    clip: float = 1.0
-    eval_every: int = 100
-    save_every: int = 100
-    sample_every: int = 200
-    eval_tokens: int = 16384
-    val_fraction: float = 0.1
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "eval_tokens"):
-            _whole(name, getattr(self, name), least=1)
-        for name in ("warmup", "eval_every", "save_every", "sample_every", "seed"):
-            _whole(name, getattr(self, name), least=0)
-        for name in ("lr", "min_lr", "beta1", "beta2", "weight_decay", "clip", "val_fraction"):
-            value = getattr(self, name)
-            if name == "min_lr" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
-                raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
-        for name in ("beta1", "beta2", "val_fraction"):
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
-        if self.clip == 0:
-            raise ValueError("clip must be above 0: it is the largest norm of the gradients")
-        if self.lowest_lr > self.lr:
-            raise ValueError(f"min_lr {self.min_lr} is above lr {self.lr}")
-
-    @property
-    def lowest_lr(self) -> float:
-        """Where the schedule ends."""
-        return self.lr / 10 if self.min_lr is None else self.min_lr
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """The settings of a dict; raises ValueError naming one that is unknown."""
-        known = [f.name for f in fields(cls)]
-        unknown = [name for name in settings if name not in known]
-        if unknown:
-            raise ValueError(f"unknown training setting {', '.join(unknown)}; known are {', '.join(known)}")
-        return cls(**settings)
-
-
-def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +65,6 @@ class Saved:
 Record = TrainingStep | Evaluation | Sample | Saved
 
 
-def encode_documents(tokenizer: AnyTokenizer, documents: Sequence[str]) -> np.ndarray:
-    """All documents as one row of ids, each followed by the end-of-text id where the tokenizer has one."""
-    end = tokenizer.special_tokens.get(END)
-    parts: list[np.ndarray] = []
-    for document in documents:
-        parts.append(tokenizer.encode_to_array(document, allowed_special="all"))
-        if end is not None:
-            parts.append(np.array([end], dtype=parts[-1].dtype))
-    return np.concatenate(parts)
-
-
-def prompt_ids(tokenizer: AnyTokenizer, prompt: str) -> list[int]:
-    """The ids of a prompt; for an empty one what a text begins with: end-of-text, or for characters a new line."""
-    if prompt:
-        return tokenizer.encode(prompt, allowed_special="all")
-    end = tokenizer.special_tokens.get(END)
-    if end is not None:
-        return [end]
-    return tokenizer.encode("\n") if b"\n" in tokenizer.vocab.values() else [0]
-
-
 class Run:
     """A model being trained, and the folder it lives in; made by `create` or `resume`."""
 
@@ -182,6 +81,7 @@ class Run:
         self.train_tokens, self.val_tokens = train_tokens, val_tokens
         self.streams = Streams(settings.seed, ("data",))
         self.step = 0
+        self.log = _Log(folder / LOG)
         self.optimizer = AdamW(
             decay_groups(model, settings.weight_decay), lr=settings.lr, betas=(settings.beta1, settings.beta2)
         )
@@ -196,37 +96,38 @@ class Run:
         tokenizer: AnyTokenizer,
         model: GPT,
         settings: TrainingSettings,
+        tokenizer_settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """A new run: encodes the documents and writes config, tokenizer, tokens and a first checkpoint.
+        """A new run in a new folder, which is there whole, with a first checkpoint, or not at all.
 
-        Raises CheckpointError for a folder that holds a run already, TextError for too little text.
+        tokenizer_settings: how the tokenizer was trained, to be noted in config.json. Raises CheckpointError
+        for a folder that holds anything already, TextError for too little text.
         """
         folder = Path(folder)
-        if (folder / checkpoint.CONFIG).exists():
-            raise CheckpointError(
-                f"{folder} holds a run already; go on with it: --resume {folder}, or choose another --out"
-            )
-        train, val = cls._split(encode_documents(tokenizer, documents), settings, model.config.block_size)
-        folder.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(folder / checkpoint.TOKENIZER)
-        write_tokens(folder / TRAIN_TOKENS, train)
-        write_tokens(folder / VAL_TOKENS, val)
-        run = cls(folder, settings, model, tokenizer, train, val)
-        run._log_from(0)
-        run.save()
-        checkpoint.write_config(folder, model, tokenizer, asdict(settings))  # last: from now on it is a run
-        return run
-
-    @staticmethod
-    def _split(tokens: np.ndarray, settings: TrainingSettings, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-        train, val = split(tokens, settings.val_fraction)
-        need = block_size + 1
+        checkpoint.check_new(folder)
+        train, val = split(encode_documents(tokenizer, documents), settings.val_fraction)
+        need = model.config.block_size + 1
         if len(train) < need:
             raise TextError(
-                f"the text has {len(train)} tokens to train on, too few for a block of {block_size}: "
+                f"the text has {len(train)} tokens to train on, too few for a block of {need - 1}: "
                 f"need {need}; give more text or a smaller --block-size"
             )
-        return train, val if len(val) >= 2 else val[:0]
+        making = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(making, ignore_errors=True)  # of a process that was killed here
+        making.mkdir(parents=True)
+        try:
+            tokenizer.save(making / checkpoint.TOKENIZER)
+            write_tokens(making / TRAIN_TOKENS, train)
+            write_tokens(making / VAL_TOKENS, val)
+            checkpoint.write_config(making, model, tokenizer, asdict(settings), tokenizer_settings)
+            run = cls(making, settings, model, tokenizer, train, val)
+            run.save()
+            making.rename(folder)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        run.folder, run.log = folder, _Log(folder / LOG)
+        return run
 
     @classmethod
     def resume(cls, folder: str | Path, changes: Mapping[str, Any] | None = None, device: str | None = None) -> Self:
@@ -238,10 +139,9 @@ class Run:
         document = checkpoint.read_config(folder)
         if not isinstance(document.get("training"), dict):
             raise CheckpointError(f"{folder}: holds a model, but no training to resume; use --init-from {folder}")
-        saved = document["training"]
         try:
-            settings = TrainingSettings.from_dict({**saved, **(changes or {})})
-        except (TypeError, ValueError) as problem:
+            settings = TrainingSettings.from_dict({**document["training"], **(changes or {})})
+        except ValueError as problem:
             raise CheckpointError(f"{folder / checkpoint.CONFIG}: {problem}") from None
         tokenizer = checkpoint.read_tokenizer(folder, document)
         model = checkpoint.build(document, folder, device, settings.seed)
@@ -251,32 +151,41 @@ class Run:
             raise CheckpointError(f"{folder}: the tokens cannot be read: {problem}") from None
         run = cls(folder, settings, model, tokenizer, train, val)
         state = checkpoint.load_training(folder, model, run.optimizer, tokenizer)
-        try:
-            run.step = int(state["step"])
-            run.streams.load(state["streams"])
-            model.streams.load(state["model_streams"])
-        except (KeyError, TypeError, ValueError) as problem:
-            raise CheckpointError(f"{folder / checkpoint.TRAINING}: damaged: {problem}") from None
+        run._restore(state)
         if settings.steps < run.step:
             raise CheckpointError(f"{folder}: has {run.step} steps behind it; --steps {settings.steps} is less")
         for stale in folder.glob(".*.tmp"):  # left behind by a process that was killed while it wrote
             with contextlib.suppress(OSError):
                 stale.unlink()
-        run._log_from(run.step)
+        run.log.forget_after(run.step)
         if changes:
-            checkpoint.write_config(folder, model, tokenizer, asdict(settings))
+            tokens = document["tokenizer"]
+            checkpoint.write_config(folder, model, tokenizer, asdict(settings), tokens)
         return run
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take step and streams from a checkpoint, and check that the tokens are those it was trained on."""
+        file = self.folder / checkpoint.TRAINING
+        try:
+            self.step = int(state["step"])
+            self.streams.load(state["streams"])
+            self.model.streams.load(state["model_streams"])
+            digest = state["tokens"]
+        except (KeyError, TypeError, ValueError) as problem:
+            raise CheckpointError(f"{file}: damaged: {problem}") from None
+        if digest != self._digest():
+            raise CheckpointError(f"{self.folder}: {TRAIN_TOKENS} or {VAL_TOKENS} is not what this run was trained on")
 
     # -- training --------------------------------------------------------------------------------------
 
     def records(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train from where the run is to its last step, yielding every update, evaluation, sample and save.
 
-        Stops after the update during which should_stop() began to say True; then the run is saved too.
+        Stops after the update during which should_stop() began to say True; then the run is saved, and
+        what was due at that step comes when it is resumed.
         """
         s = self.settings
-        if self.step == 0:
-            yield self.evaluate()
+        yield from self._look()
         for record in training(
             self.model,
             self.optimizer,
@@ -288,114 +197,126 @@ class Run:
             clip_norm=s.clip,
         ):
             self.step = record.step
-            self._log({"step": record.step, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm,
-                       "tokens_per_second": record.tokens / max(record.seconds, 1e-9)})  # fmt: skip
+            self.log.add({"step": record.step, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm,
+                          "tokens_per_second": record.tokens / max(record.seconds, 1e-9)})  # fmt: skip
             yield record
-            stopping, done = should_stop(), self.step == s.steps
-            if not stopping and (done or _due(self.step, s.eval_every)):
-                yield self.evaluate()
-            if not stopping and s.sample_every and (done or _due(self.step, s.sample_every)):
-                yield Sample(self.step, self.sample())
+            done = self.step == s.steps
+            stopping = not done and should_stop()
+            if not stopping:
+                yield from self._look()
             if stopping or done or _due(self.step, s.save_every):
                 self.save()
                 yield Saved(self.step)
             if stopping:
                 return
 
+    def _look(self) -> Iterator[Record]:
+        """The evaluation and the sample that are due at this step, where the log has none yet."""
+        s, done = self.settings, self.step == self.settings.steps
+        if (self.step == 0 or done or _due(self.step, s.eval_every)) and not self.log.has("train_loss", self.step):
+            yield self.evaluate()
+        wanted = s.sample_every and self.step > 0 and (done or _due(self.step, s.sample_every))
+        if wanted and not self.log.has("sample", self.step):
+            text = self.sample()
+            self.log.add({"step": self.step, "sample": text})
+            yield Sample(self.step, text)
+
     def evaluate(self) -> Evaluation:
         """Losses over the beginning of each part; changes nothing that training depends on."""
         s, T = self.settings, self.model.config.block_size
-        losses = [
+        train, val = (
             evaluate(self.model, part[: s.eval_tokens + 1], s.batch_size, T) if len(part) > 1 else None
             for part in (self.train_tokens, self.val_tokens)
-        ]
-        assert losses[0] is not None
-        result = Evaluation(self.step, losses[0], losses[1])
-        self._log({"step": self.step, "train_loss": losses[0], "val_loss": losses[1]})
-        return result
+        )
+        assert train is not None  # create and the digest see to it that there is enough text
+        self.log.add({"step": self.step, "train_loss": train, "val_loss": val})
+        return Evaluation(self.step, train, val)
 
     def sample(self, tokens: int = 100) -> str:
         """A text of the model as it is now; depends on the seed and the step alone."""
+        end = self.tokenizer.special_tokens.get(END)
         ids = generate(
             self.model,
             prompt_ids(self.tokenizer, ""),
             tokens,
             temperature=0.8,
             top_k=50,
+            stop=() if end is None else (end,),
             seed=self.settings.seed * 1_000_003 + self.step,
         )
-        return self.tokenizer.decode(list(ids))
+        return self.tokenizer.decode([i for i in ids if i != end])
 
     # -- the folder --------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Write the state of training, then the weights alone, then the picture; each file atomically."""
-        state = {"step": self.step, "streams": self.streams.state(), "model_streams": self.model.streams.state()}
+        state = {
+            "step": self.step,
+            "streams": self.streams.state(),
+            "model_streams": self.model.streams.state(),
+            "tokens": self._digest(),
+        }
         checkpoint.save_training(self.folder, self.model, self.optimizer, self.tokenizer, state)
         checkpoint.save_weights(self.folder, self.model, self.tokenizer)
-        write_atomically(self.folder / PICTURE, self.picture().encode())
+        write_atomically(self.folder / PICTURE, self.log.picture().encode())
 
-    def picture(self) -> str:
-        """The loss curves of the log, as SVG."""
-        curves: dict[str, list[tuple[float, float]]] = {"batch": [], "train": [], "validation": []}
-        for entry in self._read_log():
-            for key, curve in (("loss", "batch"), ("train_loss", "train"), ("val_loss", "validation")):
-                if entry.get(key) is not None:
-                    curves[curve].append((entry["step"], entry[key]))
-        shown = {name: points for name, points in curves.items() if points}
-        return line_chart(shown, title="Loss", x_label="step", y_label="nats per token")
+    def _digest(self) -> str:
+        """SHA-256 over the tokens of both parts."""
+        if not hasattr(self, "_tokens_digest"):
+            both = hashlib.sha256()
+            for part in (self.train_tokens, self.val_tokens):
+                both.update(f"{part.dtype} {len(part)};".encode())
+                both.update(np.ascontiguousarray(part).data)
+            self._tokens_digest = both.hexdigest()
+        return self._tokens_digest
 
-    def _log(self, entry: dict[str, Any]) -> None:
-        entry = {"time": round(time.time(), 3), **entry}
-        with open(self.folder / LOG, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
 
-    def _read_log(self) -> list[dict[str, Any]]:
-        """The entries of the log; a last line that was cut off by a crash is left out."""
+class _Log:
+    """log.jsonl: one JSON object a line, each with a step; also kept in memory, for the picture."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries = self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
+        """The entries of the file; a last line that was cut off by a crash is left out."""
         entries = []
-        with contextlib.suppress(FileNotFoundError), open(self.folder / LOG, encoding="utf-8") as file:
+        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8", errors="replace") as file:
             for line in file:
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, RecursionError):
                     entry = json.loads(line)
                     if isinstance(entry, dict) and isinstance(entry.get("step"), int):
                         entries.append(entry)
         return entries
 
-    def _log_from(self, step: int) -> None:
+    def add(self, entry: dict[str, Any]) -> None:
+        """Append one entry, with the time."""
+        entry = {"time": round(time.time(), 3), **entry}
+        self.entries.append(entry)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def has(self, key: str, step: int) -> bool:
+        """Whether there is an entry of this step with this key; they are the last ones."""
+        recent = (entry for entry in reversed(self.entries) if entry["step"] >= step)
+        return any(key in entry and entry["step"] == step for entry in recent)
+
+    def forget_after(self, step: int) -> None:
         """Drop entries of steps after the checkpoint: they are about to be made again."""
-        kept = [entry for entry in self._read_log() if entry["step"] <= step]
-        text = "".join(json.dumps(entry) + "\n" for entry in kept)
-        write_atomically(self.folder / LOG, text.encode())
+        self.entries = [entry for entry in self.entries if entry["step"] <= step]
+        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in self.entries)
+        write_atomically(self.path, text.encode("utf-8", "replace"))
+
+    def picture(self) -> str:
+        """The loss curves, as SVG."""
+        curves: dict[str, list[tuple[float, float]]] = {"batch": [], "train": [], "validation": []}
+        for entry in self.entries:
+            for key, name in (("loss", "batch"), ("train_loss", "train"), ("val_loss", "validation")):
+                if isinstance(entry.get(key), (int, float)):
+                    curves[name].append((entry["step"], entry[key]))
+        shown = {name: points for name, points in curves.items() if points}
+        return line_chart(shown, title="Loss", x_label="step", y_label="nats per token")
 
 
 def _due(step: int, every: int) -> bool:
     return bool(every) and step % every == 0
-
-
-def new_tokenizer(
-    documents: Sequence[str],
-    *,
-    kind: Literal["bpe", "char"] = "bpe",
-    vocab_size: int | None = None,
-    pattern: str = "gpt2",
-    tie_break: str = "huggingface",
-    progress: Callable[[Any], object] | None = None,
-) -> AnyTokenizer:
-    """A tokenizer trained on the documents: byte-level BPE, or nanoGPT's characters.
-
-    vocab_size: None means 1024, or as many as a short text gives.
-    """
-    if kind == "char":
-        return CharTokenizer(documents)
-    train = partial(train_bpe, pattern=pattern, special_tokens=(END,), tie_break=tie_break, progress=progress)
-    if vocab_size is not None:
-        return train(iter(documents), vocab_size)
-    try:
-        return train(iter(documents), VOCAB_SIZE)
-    except OutOfPairsError as less:  # nobody asked for so many
-        return train(iter(documents), less.vocab_size)
-
-
-def new_model(settings: Mapping[str, Any], tokenizer: AnyTokenizer, seed: int, dtype: str = "float32") -> GPT:
-    """A model of this shape for this tokenizer, with initial weights from the seed."""
-    return GPT(GPTConfig.from_dict({**settings, "vocab_size": tokenizer.vocab_size}), seed=seed, dtype=np.dtype(dtype))

@@ -8,7 +8,6 @@ host, so that a seed means the same choice wherever the logits are the same.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ __all__ = [
 ]
 
 Array = np.ndarray
+COLDEST = 1e-6  # below it, logits divided by the temperature could overflow
 
 
 def penalize_repetition(logits: Array, seen: Iterable[int], penalty: float) -> Array:
@@ -140,7 +140,10 @@ def _check(
     repetition_penalty: float,
 ) -> list[int]:
     """The prompt as a list, after a look at every setting; raises ValueError saying what was expected."""
-    prompt = [int(i) for i in (ids.tolist() if hasattr(ids, "tolist") else ids)]
+    given = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    if not all(isinstance(i, (int, np.integer)) for i in given):
+        raise ValueError("the prompt must be one row of whole numbers, as tokenizer.encode gives it")
+    prompt = [int(i) for i in given]
     V, longest = model.config.vocab_size, model.config.block_size
     wrong = [i for i in prompt if not 0 <= i < V]
     if wrong:
@@ -149,10 +152,10 @@ def _check(
         raise ValueError("the prompt is empty: the model needs at least one token to go on from")
     if len(prompt) > longest:
         raise ValueError(f"the prompt has {len(prompt)} tokens, the model's context is {longest}; shorten the prompt")
-    if not (math.isfinite(temperature) and temperature >= 0):
-        raise ValueError(f"temperature must be 0 (greedy) or more, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be 1 or more, got {top_k}")
+    if not (math.isfinite(temperature) and (temperature == 0 or temperature >= COLDEST)):
+        raise ValueError(f"temperature must be 0 (greedy) or from {COLDEST} up, got {temperature}")
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise ValueError(f"top_k must be a whole number from 1 up, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, got {top_p}")
     if min_p is not None and not 0 <= min_p <= 1:
@@ -172,6 +175,8 @@ def _next_logits(model: GPT, ids: list[int], cache: Cache | None) -> Array:
             row: Array = logits[0, -1].numpy().astype(np.float64)
     finally:
         model.train(mode)
+    if not np.isfinite(row).all():
+        raise ValueError("the model's logits are not finite: its weights are damaged, or its training diverged")
     return row
 
 
@@ -203,7 +208,7 @@ def sampling(
     """
     prompt = _check(model, ids, temperature, top_k, top_p, min_p, repetition_penalty)
     rng = np.random.default_rng() if seed is None else stream(seed, "sampling")
-    ends = frozenset(stop)
+    ends = frozenset([stop] if isinstance(stop, int) else stop)
 
     def choose(position: int, seen: list[int], logits: Array) -> SamplingStep:
         penalized = logits if repetition_penalty == 1 else penalize_repetition(logits, seen, repetition_penalty)
@@ -248,7 +253,19 @@ def sampling(
     return loop()
 
 
-def generate(model: GPT, ids: Sequence[int], max_new_tokens: int, **settings: Any) -> Iterator[int]:
+def generate(
+    model: GPT,
+    ids: Sequence[int],
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    stop: Iterable[int] = (),
+    seed: int | None = None,
+    use_cache: bool = True,
+) -> Iterator[int]:
     """The ids of `sampling`, without the record of how they were chosen; takes the same settings.
 
     >>> from tinylm import GPTConfig
@@ -256,4 +273,7 @@ def generate(model: GPT, ids: Sequence[int], max_new_tokens: int, **settings: An
     >>> len(list(generate(model, [1, 2], max_new_tokens=3, seed=1)))
     3
     """
-    return (step.token for step in sampling(model, ids, max_new_tokens, **settings))
+    steps = sampling(
+        model, ids, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed, use_cache
+    )
+    return (step.token for step in steps)

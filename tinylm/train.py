@@ -59,9 +59,9 @@ def training(
 
     batches     pairs (x, y) of ids, (B, T) each; one forward pass trains all B·T positions
     steps       go on to this many updates in all, counted from `start`; None: as long as there are batches
-    schedule    learning rate by step, counted from 0; None: what the optimizer has
+    schedule    learning rate of all groups by step, counted from 0; None: what each group has
     accumulate  gradients of so many batches are averaged before an update, as if they were one big batch
-                (exactly that when all have the same size)
+                (exactly that when all have the same size); what is left over at the end is not trained on
     clip_norm   largest norm of all gradients together; None: no limit
 
     The next batch is drawn only when the next record is asked for. Raises TrainingError for a loss or
@@ -93,16 +93,19 @@ def _updates(
                 settings["lr"] = schedule(step)
         model.train()
         optimizer.zero_grad()
-        losses = []
-        for x, y in group:
-            _, loss = model(x, y)
-            loss.backward(1.0 / accumulate)
-            losses.append(loss.item())
+        losses, tokens = [], 0
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below, once
+            for x, y in group:
+                logits, loss = model(x, y)
+                loss.backward(1.0 / accumulate)
+                losses.append(loss.item())
+                tokens += math.prod(logits.shape[:-1])
         mean = sum(losses) / accumulate
         if not math.isfinite(mean):
             raise _not_finite(step + 1, "loss", mean)
         parameters = [p for settings in optimizer.param_groups for p in settings["params"]]
-        norm = clip_grad_norm(parameters, math.inf if clip_norm is None else clip_norm)
+        with np.errstate(over="ignore", invalid="ignore"):
+            norm = clip_grad_norm(parameters, math.inf if clip_norm is None else clip_norm)
         if not math.isfinite(norm):
             raise _not_finite(step + 1, "norm of the gradients", norm)
         optimizer.step()
@@ -113,7 +116,7 @@ def _updates(
             lr=optimizer.param_groups[0]["lr"],
             grad_norm=norm,
             clipped=clip_norm is not None and norm > clip_norm,
-            tokens=sum(int(np.prod(y.shape)) for _, y in group),
+            tokens=tokens,
             seconds=time.perf_counter() - began,
         )
 

@@ -11,7 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from tinylm.runs import Run, TrainingSettings, new_model, new_tokenizer
+from tinylm.prepare import new_model, new_tokenizer
+from tinylm.runs import Run
+from tinylm.settings import TrainingSettings
 from tinylm.train import TrainingStep
 
 TEXT = "the quick brown fox jumps over the lazy dog, and the lazy dog sleeps on. " * 40

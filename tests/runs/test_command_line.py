@@ -191,6 +191,8 @@ def test_a_finished_run_has_nothing_to_resume_and_says_so(capsys, trained, tmp_p
         (["a.txt", "--config", "odd2.json"], "unknown model setting depth"),
         (["a.txt", "--config", "odd3.json"], "unknown training setting speed"),
         (["a.txt", "--config", "odd4.json"], "must be a number"),
+        (["a.txt", "--config", "odd5.json"], "tokenizer vocab_size must be of type int"),
+        (["a.txt", "--config", "odd6.json"], "--char takes every character"),
         (["a.txt", "--init-from", "nowhere"], "nowhere: no such run folder"),
         (["--resume", "nowhere"], "nowhere: no such run folder"),
         (["a.txt", "--resume", "nowhere"], "leave out the others"),
@@ -206,8 +208,10 @@ def test_bad_input_to_training_gives_one_line_and_status_2(arguments, message, c
     (tmp_path / "odd2.json").write_text('{"model": {"depth": 3}}')
     (tmp_path / "odd3.json").write_text('{"training": {"speed": 3}}')
     (tmp_path / "odd4.json").write_text('{"training": {"lr": "fast"}}')
+    (tmp_path / "odd5.json").write_text('{"tokenizer": {"vocab_size": "abc"}}')
+    (tmp_path / "odd6.json").write_text('{"tokenizer": {"char": true, "vocab_size": 500}}')
     assert re.search(message, refused(capsys, "train", *arguments))
-    assert not (tmp_path / "run").exists(), "nothing is left behind"
+    assert not [p for p in tmp_path.iterdir() if p.is_dir()], "nothing is left behind"
 
 
 def test_an_explicit_folder_that_holds_a_run_is_not_overwritten(capsys, trained):
@@ -239,6 +243,48 @@ def test_a_damaged_checkpoint_is_refused(capsys, trained, tmp_path):
     whole = (tmp_path / "copy" / "training.safetensors").read_bytes()
     (tmp_path / "copy" / "training.safetensors").write_bytes(whole[: len(whole) // 2])
     assert "training.safetensors" in refused(capsys, "train", "--resume", "copy")
+
+
+def test_an_explicit_folder_with_other_files_is_left_alone(capsys, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "log.jsonl").write_text("precious")
+    assert "not an empty folder" in refused(capsys, "train", "a.txt", "--out", "mine")
+    assert (tmp_path / "mine" / "log.jsonl").read_text() == "precious"
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["log.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "tokens", [["--char"], ["--pattern", "gpt4", "--tie-break", "first_seen", "--vocab-size", "275"]]
+)
+def test_a_runs_config_trains_the_same_kind_of_tokenizer(tokens, capsys, tmp_path):
+    assert run(capsys, "train", "a.txt", "--out", "one", *tokens, *SMALL)[0] == 0
+    assert run(capsys, "train", "a.txt", "--out", "two", "--config", "one/config.json")[0] == 0
+    assert tinylm.load("one")[1] == tinylm.load("two")[1]
+    assert (tmp_path / "one" / "model.safetensors").read_bytes() == (
+        tmp_path / "two" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_a_precision_in_the_config_that_contradicts_the_checkpoint_is_refused(capsys, trained, tmp_path):
+    (tmp_path / "c.json").write_text('{"dtype": "float64"}')
+    assert "contradicts" in refused(capsys, "train", "a.txt", "--init-from", trained, "--config", "c.json")
+
+
+@pytest.mark.parametrize("tokens", [np.full(300, 9999, np.uint16), np.zeros(4, np.uint16), np.zeros(2000, np.uint16)])
+def test_tokens_that_are_not_the_runs_own_are_refused(tokens, capsys, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "copy")
+    np.save(tmp_path / "copy" / "train.npy", tokens)
+    assert "not what this run was trained on" in refused(capsys, "train", "--resume", "copy", "--steps", 9)
+
+
+def test_a_run_that_diverges_says_so_in_one_line_and_keeps_its_checkpoint(capsys):
+    message = refused(capsys, "train", "a.txt", *SMALL, "--lr", "1e9", "--clip", "1e30", "--warmup", 0, "--steps", 50)
+    assert "run holds the run as it was at its last save" in message
+    assert Run.resume("run").step == 0
+
+
+def test_what_does_not_fit_into_memory_is_told_in_one_line(capsys):
+    assert "does not fit into memory" in refused(capsys, "train", "a.txt", *SMALL, "--n-embd", 2**40, "--n-head", 1)
 
 
 # -- sample ------------------------------------------------------------------------------------------------
@@ -280,7 +326,7 @@ def test_half_characters_are_never_shown(capsys, tmp_path, monkeypatch):
         (["--top-p", "2"], "top_p must be"),
         (["--top-k", "0"], "top_k must be"),
         (["--seed", "-4"], "--seed must be"),
-        (["--greedy", "--top-k", "3"], "--greedy always takes"),
+        (["--greedy", "--top-k", "3"], "--greedy takes the most likely"),
         (["--max-new-tokens", "0"], "must be 1 or more"),
     ],
 )
@@ -297,6 +343,14 @@ def test_what_is_no_run_is_refused(capsys, tmp_path):
     assert "nowhere: no such run folder" in refused(capsys, "sample", "nowhere")
     (tmp_path / "folder").mkdir()
     assert "config.json: no such file" in refused(capsys, "sample", "folder")
+
+
+def test_damaged_weights_are_told_by_sampling_and_evaluation(capsys, trained, tmp_path):
+    model, tokenizer = tinylm.load(trained)
+    model.ln_f.weight.data[0] = math.nan
+    tinylm.save(tmp_path / "nan", model, tokenizer)
+    assert "logits are not finite" in refused(capsys, "sample", "nan")
+    assert "the loss is nan" in refused(capsys, "eval", "nan", "a.txt")
 
 
 # -- eval and doctor -----------------------------------------------------------------------------------------

@@ -93,6 +93,17 @@ def test_the_log_of_a_resumed_run_has_every_step_once(tmp_path):
     assert [e["step"] for e in entries if "val_loss" in e] == [0, 7, 14, 21, 28, 30]
 
 
+@pytest.mark.parametrize("step", [7, 11, 22, 29, 30])
+def test_what_was_due_when_the_run_was_stopped_comes_when_it_goes_on(step, tmp_path):
+    run = create(tmp_path / "run")
+    for _ in run.records(lambda: run.step >= step):
+        pass
+    finish(Run.resume(tmp_path / "run"))
+    entries = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [e["step"] for e in entries if "val_loss" in e] == [0, 7, 14, 21, 28, 30]
+    assert [e["step"] for e in entries if "sample" in e] == [11, 22, 30]
+
+
 def test_a_cut_off_last_line_of_the_log_is_no_obstacle(straight, tmp_path):
     run = create(tmp_path / "run")
     for record in run.records():
@@ -139,3 +150,21 @@ def test_ctrl_c_saves_says_how_to_go_on_and_the_resumed_run_is_the_same(tmp_path
         process.stdout.close()
         process.stderr.close()
     assert final_bytes(tmp_path / "stopped") == final_bytes(tmp_path / "whole")
+
+
+def test_a_pipe_that_is_closed_saves_the_run(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("some words, and then some other words; words again. " * 300)
+    flags = "--n-layer 1 --n-embd 16 --n-head 2 --block-size 16 --batch-size 2 --eval-tokens 100".split()
+    flags += "--steps 5000 --eval-every 1 --save-every 0".split()
+    command = [sys.executable, "-m", "tinylm", "train", str(text), "--out", str(tmp_path / "run"), *flags]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(20):
+            process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(60) == 141, errors
+    assert f"tinylm train --resume {tmp_path / 'run'}" in errors
+    assert Run.resume(tmp_path / "run").step >= 15

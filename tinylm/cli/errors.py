@@ -12,8 +12,8 @@ class UsageError(ValueError):
 
 @contextmanager
 def bad_input() -> Iterator[None]:
-    """Report a ValueError or TypeError from inside the block as bad input: settings are checked where they are used."""
+    """Report a ValueError from inside the block as bad input: settings are checked where they are used."""
     try:
         yield
-    except (ValueError, TypeError) as problem:
+    except ValueError as problem:
         raise UsageError(str(problem)) from problem

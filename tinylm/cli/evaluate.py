@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.checkpoint import load
+from tinylm.checkpoint import CheckpointError, load
+from tinylm.cli.errors import UsageError
 from tinylm.corpus import TextError, read_documents
-from tinylm.runs import END, encode_documents
+from tinylm.prepare import END, encode_documents
 from tinylm.train import evaluate
 
 __all__ = ["add"]
@@ -39,16 +40,20 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.batch_size < 1:
+        raise UsageError(f"--batch-size must be 1 or more, got {arguments.batch_size}")
     model, tokenizer = load(arguments.folder, arguments.device)
     documents = read_documents(arguments.file)
     ids = encode_documents(tokenizer, documents)
     end = tokenizer.special_tokens.get(END)
-    if end is not None:  # every document begins after an end of text, so its first token is predicted too
-        ids = np.concatenate((np.array([end], dtype=ids.dtype), ids))
+    if end is not None:  # a document begins after an end of text, so its first token is predicted, its own end not
+        ids = np.concatenate((np.array([end], dtype=ids.dtype), ids[:-1]))
     if len(ids) < 2:
         raise TextError("the text is too short: there is nothing to predict")
     size = len(tokenizer.decode_bytes(int(i) for i in ids[1:] if i != end))
-    loss = evaluate(model, ids, max(1, arguments.batch_size), model.config.block_size)
+    loss = evaluate(model, ids, arguments.batch_size, model.config.block_size)
+    if not math.isfinite(loss):
+        raise CheckpointError(f"{arguments.folder}: the loss is {loss}: the weights are damaged, or training diverged")
     predicted = len(ids) - 1
     results = {
         "tokens": predicted,

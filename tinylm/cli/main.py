@@ -19,6 +19,8 @@ __all__ = ["main", "parser"]
 
 USER_ERRORS = (CheckpointError, DeviceError, TextError, TokenizerError, TrainingError, UsageError)
 
+BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
 EPILOG = """examples:
   tinylm train                                  train on the text that every Python carries
   tinylm train a.txt b.txt --out run            train on your own text
@@ -52,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted."""
+    """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
     arguments = parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -63,10 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return BROKEN_PIPE
     except OSError as problem:
         what = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
         print(f"tinylm: error: {what}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("tinylm: error: this does not fit into memory; make the model or the batch smaller", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from tinylm.runs import Evaluation, Run, Sample, Saved
-from tinylm.train import TrainingStep
+from tinylm.train import TrainingError, TrainingStep
 
 __all__ = ["follow", "interruptible", "tokenizer_progress"]
 
@@ -129,6 +129,12 @@ def follow(run: Run) -> int:
                     display.line(f"--- sample after step {record.step} ---\n{record.text.strip()}\n---")
                 elif isinstance(record, Saved) and display.bar is None and record.step == run.settings.steps:
                     display.line(f"saved {run.folder}")
+    except TrainingError as problem:
+        raise TrainingError(f"{problem}; {run.folder} holds the run as it was at its last save") from None
+    except BrokenPipeError:  # whoever read our output has had enough
+        run.save()
+        print(f"nobody reads on: saved step {run.step}; tinylm train --resume {run.folder}", file=sys.stderr)
+        raise
     finally:
         display.close()
     if run.step < run.settings.steps:

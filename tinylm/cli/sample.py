@@ -1,12 +1,14 @@
 """`tinylm sample`: let a trained model write, and show the text as it is made."""
 
 import argparse
+import io
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from tinylm.checkpoint import load
+from tinylm.checkpoint import AnyTokenizer, load
 from tinylm.cli.errors import UsageError, bad_input
-from tinylm.runs import END, prompt_ids
+from tinylm.prepare import END, prompt_ids
 from tinylm.sample import generate
 from tokenizer import StreamDecoder
 
@@ -32,13 +34,18 @@ def add(commands: Any) -> None:
     start.add_argument("--prompt", default="", help="the text to go on from (default: the beginning of a text)")
     start.add_argument("--prompt-ids", metavar="IDS", help='the same as token ids, as in "84 104 101"')
     command.add_argument("--max-new-tokens", type=int, default=200, metavar="N", help="at most so many (default 200)")
-    command.add_argument("--temperature", type=float, default=0.8, metavar="X", help="0 is greedy (default 0.8)")
+    command.add_argument("--temperature", type=float, metavar="X", help="0 is greedy (default 0.8)")
     command.add_argument("--top-k", type=int, metavar="K", help="choose among the K most likely tokens")
     command.add_argument("--top-p", type=float, metavar="P", help="choose among the fewest that have P together")
     command.add_argument("--min-p", type=float, metavar="P", help="leave out what has less than P times the largest")
     command.add_argument("--repetition-penalty", type=float, default=1.0, metavar="X", help="1 changes nothing")
     command.add_argument("--greedy", action="store_true", help="always the most likely token")
-    command.add_argument("--seed", type=int, metavar="N", help="the same number gives the same text")
+    command.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="the same number gives the same text (the next sample takes the next number)",
+    )
     command.add_argument("--samples", type=int, default=1, metavar="N", help="how many texts (default 1)")
     command.add_argument("--device", choices=("numpy", "cupy"), help="where to run (default: TINYLM_DEVICE or numpy)")
     command.set_defaults(run=run)
@@ -56,19 +63,24 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--samples and --max-new-tokens must be 1 or more")
     if arguments.seed is not None and arguments.seed < 0:
         raise UsageError(f"--seed must be 0 or more, got {arguments.seed}")
-    if arguments.greedy and (arguments.top_k or arguments.top_p or arguments.min_p or arguments.samples > 1):
-        raise UsageError("--greedy always takes the most likely token; leave out --top-k, --top-p, --min-p, --samples")
+    choices = (arguments.temperature, arguments.top_k, arguments.top_p, arguments.min_p)
+    if arguments.greedy and (arguments.samples > 1 or any(choice is not None for choice in choices)):
+        raise UsageError("--greedy takes the most likely token; leave out --temperature, --top-*, --min-p, --samples")
+    temperature = 0.8 if arguments.temperature is None else arguments.temperature
     model, tokenizer = load(arguments.folder, arguments.device)
     ids = prompt_ids(tokenizer, arguments.prompt) if arguments.prompt_ids is None else _ids(arguments.prompt_ids)
     end = tokenizer.special_tokens.get(END)
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not so in a notebook
+        sys.stdout.reconfigure(errors="replace")
     for number in range(arguments.samples):
+        if arguments.samples > 1:
+            print(f"--- {number + 1} ---")
         with bad_input():
             tokens = generate(
                 model,
                 ids,
                 arguments.max_new_tokens,
-                temperature=0.0 if arguments.greedy else arguments.temperature,
+                temperature=0.0 if arguments.greedy else temperature,
                 top_k=arguments.top_k,
                 top_p=arguments.top_p,
                 min_p=arguments.min_p,
@@ -76,17 +88,19 @@ def run(arguments: argparse.Namespace) -> int:
                 stop=() if end is None else (end,),
                 seed=None if arguments.seed is None else arguments.seed + number,
             )
-        if arguments.samples > 1:
-            print(f"--- {number + 1} ---")
-        decoder = StreamDecoder(tokenizer)
-        _show(decoder.feed([i for i in ids if i != end]))
-        try:
-            for token in tokens:
-                if token != end:
-                    _show(decoder.feed(token))
-        finally:
-            _show(decoder.flush() + "\n")
+            _stream(tokenizer, [i for i in ids if i != end], (i for i in tokens if i != end))
     return 0
+
+
+def _stream(tokenizer: AnyTokenizer, prompt: list[int], tokens: Iterator[int]) -> None:
+    """Show text as it is made, whole characters only."""
+    decoder = StreamDecoder(tokenizer)
+    _show(decoder.feed(prompt))
+    try:
+        for token in tokens:
+            _show(decoder.feed(token))
+    finally:
+        _show(decoder.flush() + "\n")
 
 
 def _show(text: str) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tinylm.backend import current_backend, use_device
-from tinylm.checkpoint import AnyTokenizer, load, read_config, read_json
+from tinylm.checkpoint import AnyTokenizer, check_new, load, read_config, read_json
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.cli.progress import follow, tokenizer_progress
 from tinylm.corpus import builtin_documents, read_documents
 from tinylm.gpt import GPT, GPTConfig
-from tinylm.runs import Run, TrainingSettings, new_model, new_tokenizer
+from tinylm.prepare import new_model, new_tokenizer
+from tinylm.runs import Run
+from tinylm.settings import TrainingSettings
 
 __all__ = ["add"]
 
@@ -24,8 +26,9 @@ MODEL_FLAGS = (
 LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens")  # may change when a run is resumed
 TOKENIZER_FLAGS = ("vocab_size", "pattern", "tie_break", "char")
 
-EPILOG = """The run folder holds config.json, tokenizer.json, model.safetensors, training.safetensors (what --resume
-reads), log.jsonl and loss.svg. Ctrl-C saves after the current step and says how to go on.
+EPILOG = """The run folder holds config.json, tokenizer.json, model.safetensors, training.safetensors (what changes
+while training), train.npy and val.npy (the tokens), log.jsonl and loss.svg. Ctrl-C saves after the current step
+and says how to go on.
 
 examples:
   tinylm train                                      the text that every Python carries, a few minutes
@@ -101,15 +104,15 @@ def _start(arguments: argparse.Namespace) -> int:
     with bad_input():
         settings = TrainingSettings.from_dict({**config["training"], **_given(arguments, training_names)})
     folder = Path(arguments.out) if arguments.out else _free_folder()
-    if (folder / "config.json").exists():
-        raise UsageError(f"{folder} holds a run already; go on with it: --resume {folder}, or choose another --out")
+    check_new(folder)
     documents = read_documents(arguments.file) if arguments.file else builtin_documents()
     if arguments.init_from:
         model, tokenizer = _init_from(arguments, config)
     else:
         model, tokenizer = _new(arguments, config, documents, settings.seed)
-    made = Run.create(folder, documents, tokenizer, model, settings)
-    return follow(made)
+    tie_break = {**config["tokenizer"], **_given(arguments, ("tie_break",))}.get("tie_break")
+    how = {} if arguments.init_from or tie_break is None else {"tie_break": tie_break}
+    return follow(Run.create(folder, documents, tokenizer, model, settings, how))
 
 
 def _read_config(path: str | None) -> dict[str, Any]:
@@ -119,16 +122,17 @@ def _read_config(path: str | None) -> dict[str, Any]:
     unknown = [name for name in config if name not in (*known, "format", "version")]
     if unknown:
         raise UsageError(f"{path}: unknown entry {', '.join(unknown)}; known are {', '.join(known)}")
-    tokens = config.get("tokenizer", {})
-    read = {
-        "model": config.get("model", {}),
-        "training": config.get("training", {}),
-        "tokenizer": {} if isinstance(tokens, str) else tokens,  # in a run's config it is the fingerprint
-        "dtype": config.get("dtype"),
-    }
+    read: dict[str, Any] = {"dtype": config.get("dtype")}
     for name in ("model", "training", "tokenizer"):
-        if not isinstance(read[name], dict):
-            raise UsageError(f"{path}: {name} must be an object with settings, got {json.dumps(read[name])}")
+        part = config.get(name, {})
+        if not isinstance(part, dict):
+            raise UsageError(f"{path}: {name} must be an object with settings, got {json.dumps(part)}")
+        read[name] = dict(part)
+    read["tokenizer"].pop("fingerprint", None)  # a run's config says which tokenizer it had; here one is made
+    for name, kind in (("vocab_size", int), ("char", bool), ("pattern", str), ("tie_break", str)):
+        value = read["tokenizer"].get(name)
+        if value is not None and type(value) is not kind:
+            raise UsageError(f"{path}: tokenizer {name} must be of type {kind.__name__}, got {json.dumps(value)}")
     strange = [name for name in read["tokenizer"] if name not in TOKENIZER_FLAGS]
     if strange:
         raise UsageError(
@@ -140,21 +144,22 @@ def _read_config(path: str | None) -> dict[str, Any]:
 
 
 def _free_folder() -> Path:
-    """run, or the first of run-2, run-3, ... that is not a run yet."""
+    """run, or the first of run-2, run-3, ... that does not exist yet."""
     names = (Path("run" if number == 1 else f"run-{number}") for number in range(1, 10**6))
-    return next(folder for folder in names if not (folder / "config.json").exists())
+    return next(folder for folder in names if not folder.exists())
 
 
 def _new(
     arguments: argparse.Namespace, config: Mapping[str, Any], documents: list[str], seed: int
 ) -> tuple[GPT, AnyTokenizer]:
-    wanted = {**config["tokenizer"], **_given(arguments, TOKENIZER_FLAGS)}
+    flags = _given(arguments, TOKENIZER_FLAGS)
+    wanted = {**config["tokenizer"], **flags}
     shape = {**MODEL, **config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights"])}
     size = wanted.pop("vocab_size", shape.pop("vocab_size", None))
     with bad_input():
         GPTConfig.from_dict({**shape, "vocab_size": 1})  # a wrong shape is told before the tokenizer is trained
     if wanted.pop("char", False):
-        if (size is not None and arguments.vocab_size is not None) or wanted:
+        if wanted or "vocab_size" in {**config["tokenizer"], **flags}:
             raise UsageError("--char takes every character of the text; leave out --vocab-size, --pattern, --tie-break")
         tokenizer = new_tokenizer(documents, kind="char")
     else:
@@ -168,7 +173,8 @@ def _init_from(arguments: argparse.Namespace, config: Mapping[str, Any]) -> tupl
     """The weights and the tokenizer of another run; flags that would need others are refused."""
     model, tokenizer = load(arguments.init_from, current_backend().name)
     present: dict[str, Any] = {**model.config.to_dict(), "dtype": str(model.dtype)}
-    asked = {**config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights", "dtype", "vocab_size"])}
+    asked = {**config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights", "vocab_size"])}
+    asked |= {"dtype": dtype} if (dtype := arguments.dtype or config["dtype"]) else {}
     dropout = asked.pop("dropout", present["dropout"])
     _refuse_changes(asked, present, arguments.init_from)
     others = [_flag(name) for name in ("char", "pattern", "tie_break") if getattr(arguments, name) is not None]
