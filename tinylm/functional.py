@@ -333,7 +333,12 @@ def softmax_cross_entropy(
     label_smoothing: float = 0.0,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """Mean, sum or each of −ln softmax(logits)[target], in nats; see the op for the equation."""
+    """Mean, sum or each of −ln softmax(logits)[target], in nats; see the op for the equation.
+
+    Raises ValueError for targets that are no ids or of another shape, and for label_smoothing outside 0 … 1.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"softmax_cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
     what = "softmax_cross_entropy: targets"
     ids = checked_ids(targets, logits.shape[-1], logits, what, ignore_index)
     if ids.shape != logits.shape[:-1]:

@@ -58,11 +58,11 @@ class GPTConfig:
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_kv_head", "mlp_hidden"):
             value = getattr(self, name)
-            optional = name in ("n_kv_head", "mlp_hidden")
-            if (value is None and not optional) or (
-                value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
-            ):
+            if value is None and name in ("n_kv_head", "mlp_hidden"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
+            object.__setattr__(self, name, int(value))  # NumPy's numbers as Python's, which JSON can hold
         for name in ("bias", "tie_weights"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
@@ -248,6 +248,8 @@ class GPT(Module):
     def __init__(self, config: GPTConfig, seed: int = 0, dtype: Any = None):
         super().__init__()
         self.config = config
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ValueError(f"seed must be a whole number from 0 up, got {seed!r}")
         self.streams = rngs = Streams(seed, ("init", "dropout"))
         self.wte = Embedding(config.vocab_size, config.n_embd, std=INIT_STD, rng=rngs["init"], dtype=dtype)
         if config.position == "learned":

@@ -12,7 +12,7 @@ from tinylm.nn import Module
 
 __all__ = ["SGD", "AdamW", "Optimizer", "clip_grad_norm", "decay_groups"]
 
-Groups = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+Groups = Tensor | Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
 def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -24,7 +24,12 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
+def _listed(params: Any) -> list[Any]:
+    """What was given, as a list; one tensor alone is one parameter, not its rows."""
+    return [params] if isinstance(params, Tensor) else list(params)
+
+
+def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their norm is at most `max_norm`; returns the norm before.
 
         g ← g · min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all parameters of Σ g²        Pascanu et al. 2013
@@ -33,7 +38,7 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
-    gradients = [p.grad.data for p in params if p.grad is not None]
+    gradients = [p.grad.data for p in _listed(params) if p.grad is not None]
     squares = [(g * g).sum() for g in gradients]
     norm = math.sqrt(sum(float(square) for square in squares))
     scale = max_norm / (norm + 1e-6)
@@ -42,6 +47,14 @@ def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:
             with writing(gradient):
                 gradient *= scale
     return norm
+
+
+def _follow(state: dict[str, Any], data: Any) -> None:
+    """Bring a parameter's state to where its array is now, as after model.to(...)."""
+    home = backend_of(data)
+    for name, value in state.items():
+        if hasattr(value, "dtype") and backend_of(value) is not home:
+            state[name] = home.from_host(to_host(value))
 
 
 def _check_settings(group: Mapping[str, Any]) -> None:
@@ -63,7 +76,7 @@ class Optimizer:
     state_names: tuple[str, ...] = ()
 
     def __init__(self, params: Groups, defaults: dict[str, Any]):
-        entries = list(params)
+        entries = _listed(params)
         if not entries:
             raise ValueError("optimizer: there are no parameters")
         groups = entries if isinstance(entries[0], Mapping) else [{"params": entries}]
@@ -75,10 +88,15 @@ class Optimizer:
             unknown = set(group) - {"params"} - set(defaults)
             if unknown:
                 raise ValueError(f"optimizer: unknown setting {sorted(unknown)}; known are {sorted(defaults)}")
-            members = list(group["params"])
+            members = _listed(group["params"])
             for p in members:
                 if not isinstance(p, Tensor):
                     raise TypeError(f"optimizer: expected tensors, got a {type(p).__name__}")
+                if p.node is not None:
+                    raise ValueError(
+                        f"optimizer: got the result of {p.node.op.name}, which a step would not change for good; "
+                        "give the leaf it was made from, or a tensor of its own: x.detach().copy()"
+                    )
                 if id(p) in seen:
                     raise ValueError("optimizer: a parameter appears twice")
                 seen.add(id(p))
@@ -93,11 +111,12 @@ class Optimizer:
                 p.grad = None
 
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Change every parameter that has a gradient; its state follows a parameter that was moved."""
         place = 0
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
+                    _follow(self.state[place], p.data)
                     with writing(p.data) as data:
                         self.update(data, p.grad.data, self.state[place], group)
                 place += 1

@@ -7,9 +7,9 @@ import weakref
 import numpy as np
 import pytest
 
-from tinylm import GraphError, Tensor, apply, tensor
+from tinylm import GraphError, Tensor, apply, no_grad, tensor
 from tinylm import functional as F
-from tinylm.autograd import modes, watch
+from tinylm.autograd import GradientError, modes, watch
 from tinylm.ops import keep, op
 
 
@@ -182,6 +182,76 @@ def check_a_dropped_graph_gives_its_arrays_back() -> None:
     gc.collect()
     x.data[0] = 9
     assert x.tolist() == [9.0, 2.0]
+
+
+def check_a_step_by_hand_changes_the_parameter() -> None:
+    parameters = [leaf(1.0, 2.0), leaf(4.0)]
+    arrays = [p.data for p in parameters]
+    for p in parameters:
+        p.grad = np.ones(p.shape)
+    with no_grad():
+        for p in parameters:
+            gradient = p.grad
+            p -= 0.5 * gradient
+            p += gradient
+            p *= 3
+            p /= 2
+    assert [p.tolist() for p in parameters] == [[2.25, 3.75], [6.75]]
+    assert all(p.data is array for p, array in zip(parameters, arrays, strict=True))
+
+
+def check_a_running_total_keeps_its_graph() -> None:
+    x = leaf(3.0)
+    for start in (0, x[0] * 1, tensor(np.array(0.0))):
+        x.grad = None
+        total = start
+        for factor in (2.0, 5.0):
+            total += x[0] * factor
+        total.backward()
+        assert grad_of(x) == ([8.0] if getattr(start, "requires_grad", False) else [7.0])
+
+
+def check_in_place_operators_mean_the_same_without_recording() -> None:
+    def model(x):
+        y = x * 2
+        z, flat = y, y.reshape(4)
+        z += 1
+        flat *= 3
+        return (y + z).reshape(4) + flat
+
+    x = tensor(np.arange(4.0).reshape(2, 2), requires_grad=True)
+    with no_grad():
+        evaluated = model(x).tolist()
+    assert evaluated == model(x).tolist() == [1.0, 11.0, 21.0, 31.0]  # 2x + (2x + 1) + 3 · 2x
+
+
+def check_numpy_does_not_cut_a_graph() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(TypeError, match="off from its graph"):
+        np.stack([x, x * 2])
+
+
+def check_a_backward_that_forgets_return_is_told() -> None:
+    @op
+    def halved_badly(xp, x):
+        return x / 2, keep()
+
+    @halved_badly.backward
+    def halved_badly_backward(xp, dy):
+        dy / 2
+
+    with pytest.raises(GradientError, match="returned no gradient for x"):
+        apply(halved_badly, leaf(1.0)).backward(np.array([1.0]))
+
+
+def check_a_recorder_shows_values_as_they_were() -> None:
+    x = leaf(1.0, 2.0)
+    with watch.watching(watch.Recorder()) as seen:
+        y = x * x
+    with no_grad():
+        x[...] = 7.0
+    assert seen.steps[0].inputs[0].tolist() == seen.steps[0].kept["a"].tolist() == [1.0, 2.0]
+    assert y.tolist() == seen.steps[0].outputs[0].tolist() == [1.0, 4.0]
 
 
 def check_joined_parts_get_their_own_gradients() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.autograd import checks
 from tinylm import GraphError
-from tinylm.autograd import engine, guard, modes
+from tinylm.autograd import engine, guard, modes, watch
 from tinylm.ops import indexing
 
 tensors = importlib.import_module("tinylm.autograd.tensor")  # the package's name `tensor` is the function
@@ -135,6 +136,45 @@ def incoming_gradient_writable(patch: Patch) -> None:
     patch.setattr(engine, "np", SimpleNamespace(ndarray=None))
 
 
+def minus_equals_rebinds(patch: Patch) -> None:
+    patch.delattr(tensors.Tensor, "__isub__")
+
+
+def results_overwritten_where_not_recorded(patch: Patch) -> None:
+    original = tensors.Tensor._in_place
+
+    def in_place(self, operation, other):
+        self._made = self.node is not None
+        self.data.setflags(write=True)
+        return original(self, operation, other)
+
+    patch.setattr(tensors.Tensor, "_in_place", in_place)
+
+
+def plus_equals_always_writes(patch: Patch) -> None:
+    def add(self, other):
+        with guard.writing(self.data) as array:
+            array += tensors._bare(other)
+        return self
+
+    patch.setattr(tensors.Tensor, "__iadd__", add)
+
+
+def arrays_taken_out_silently(patch: Patch) -> None:
+    patch.setattr(tensors.Tensor, "__array__", lambda self, dtype=None, copy=None: np.array(self.data))
+
+
+def no_gradient_taken_for_zero(patch: Patch) -> None:
+    original = engine.Node.gradients
+    patch.setattr(
+        engine.Node, "gradients", lambda self, dy: tuple(0 * dy if g is None else g for g in original(self, dy))
+    )
+
+
+def live_arrays_recorded(patch: Patch) -> None:
+    patch.setattr(watch, "_copied", lambda value: value)
+
+
 def parts_in_the_wrong_order(patch: Patch) -> None:
     original = engine.Node.gradients
     patch.setattr(engine.Node, "gradients", lambda self, dy: original(self, dy)[::-1])
@@ -160,6 +200,12 @@ CAUGHT_BY: dict[Callable[[Patch], None], Callable[[], None]] = {
     kept_arrays_not_freed: checks.check_backward_frees_what_forward_kept,
     index_shared_with_the_caller: checks.check_an_index_is_remembered_as_it_was,
     incoming_gradient_writable: checks.check_a_backward_cannot_write_into_the_gradient_it_gets,
+    minus_equals_rebinds: checks.check_a_step_by_hand_changes_the_parameter,
+    results_overwritten_where_not_recorded: checks.check_in_place_operators_mean_the_same_without_recording,
+    plus_equals_always_writes: checks.check_a_running_total_keeps_its_graph,
+    arrays_taken_out_silently: checks.check_numpy_does_not_cut_a_graph,
+    no_gradient_taken_for_zero: checks.check_a_backward_that_forgets_return_is_told,
+    live_arrays_recorded: checks.check_a_recorder_shows_values_as_they_were,
     parts_in_the_wrong_order: checks.check_joined_parts_get_their_own_gradients,
 }
 

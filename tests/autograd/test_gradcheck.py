@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinylm import GradientMismatch, Tensor, apply, gradcheck, no_grad, tensor, use_device
+from tinylm import GradientMismatch, GraphError, Tensor, apply, gradcheck, no_grad, tensor, use_device
 from tinylm import functional as F
 from tinylm.ops import keep, op
 
@@ -113,6 +113,36 @@ def test_a_function_must_return_a_tensor() -> None:
         gradcheck(lambda x: x.sum().item(), X)
 
 
+def test_where_there_is_nothing_to_check_it_is_said() -> None:
+    with pytest.raises(TypeError, match="no floating-point argument to check; the arguments are int64, bool"):
+        gradcheck(lambda n, m: n * 1.5, np.arange(3), True)
+    with pytest.raises(TypeError, match="the arguments are none"):
+        gradcheck(lambda: tensor(1.0))
+    with pytest.raises(TypeError, match="must return floating-point numbers to have a gradient, not int64"):
+        gradcheck(lambda x: x.argmax(), X)
+
+
+def test_it_records_also_where_recording_is_off() -> None:
+    with no_grad():
+        gradcheck(lambda x: x.exp(), X)
+        with pytest.raises(GradientMismatch):
+            gradcheck(wrong_op(WRONG["the sign is wrong"]), X, W)
+
+
+def test_a_forward_that_writes_into_its_input_is_caught() -> None:
+    @op
+    def square_badly(xp, x, w):
+        w *= w
+        return x * w, keep(x=x, w=w)
+
+    @square_badly.backward
+    def square_badly_backward(xp, dy, *, x, w):
+        return w * dy, x * dy
+
+    with pytest.raises(GraphError, match="fn wrote into its argument 1; compute into a new array"):
+        gradcheck(lambda x, w: apply(square_badly, x, w), X, W)
+
+
 def test_numbers_empty_arrays_and_whole_numbers_are_taken() -> None:
     gradcheck(lambda x: x * x, 3.0)
     gradcheck(lambda x: x * x, np.array(3.0))
@@ -122,7 +152,6 @@ def test_numbers_empty_arrays_and_whole_numbers_are_taken() -> None:
     gradcheck(lambda x, mask: F.where(mask, x, 0.0), X, X > 0)
     gradcheck(lambda x, n: x * n, X, 3)
     gradcheck(lambda x: x.exp(), tensor(X))
-    gradcheck(lambda: tensor(1.0))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (4, 3), (2, 1, 3)])

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from tests.autograd.checks import grad_of, leaf
 from tinylm import Tensor, apply, gradcheck, tensor, use_kernels
+from tinylm import functional as F
 from tinylm.autograd import GradientError, unbroadcast
 from tinylm.ops import keep, op, op_named
 
@@ -76,7 +77,9 @@ def made(result, *, arrays=1):
         (lambda dy: dy.sum(), r"strange: dx has shape \(\), x \(3, 2\)"),
         (lambda dy: dy.astype(np.float32), "strange: dx is float32, x float64"),
         (lambda dy: dy.astype(np.int64), "strange: dx is int64, x float64"),
-        (lambda dy: dy.tolist(), "strange: dx is a list, not an array"),
+        (lambda dy: [dy], "strange: backward returned a list; return a tuple"),
+        (lambda dy: (dy.tolist(),), "strange: dx is a list, not an array"),
+        (lambda dy: None, r"strange: backward returned no gradient for x; forgot return\?"),
         (lambda dy: 1.0, "strange: dx is a float, not an array"),
         (lambda dy: (dy, dy), "strange: backward gave 2 gradients for 1 inputs"),
         (lambda dy: (), "strange: backward gave 0 gradients for 1 inputs"),
@@ -120,9 +123,53 @@ def test_an_argument_of_many_is_named_by_its_place() -> None:
 
 
 def test_no_gradient_for_an_input_is_none() -> None:
+    x, y = leaf(1.0), leaf(1.0)
+    apply(made(lambda dy: (dy, None), arrays=2), x, y).backward(np.ones(1))
+    assert (grad_of(x), y.grad) == ([1.0], None)
+    with pytest.raises(GradientError, match="strange: backward returned no gradient for second"):
+        apply(made(lambda dy: (dy, None), arrays=2), 1.0, y).backward(np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        (lambda x: x * 2, r"strange: forward must return .* a ndarray; type: return y, keep\(x=x\), or keep\(\)"),
+        (lambda x: (x, x), "it returned a tuple"),
+        (lambda x: (x,), "it returned a tuple"),
+        (lambda x: [x, keep()], "it returned a list"),
+        (lambda x: None, "it returned a NoneType"),
+        (lambda x: ((x, x), keep()), "strange: forward must give one array on numpy, not a tuple"),
+        (lambda x: ([1.0, 2.0], keep()), "one array on numpy, not a list"),
+        (lambda x: (None, keep()), "one array on numpy, not a NoneType"),
+        (lambda x: (tensor(x), keep()), "one array on numpy, not a Tensor"),
+    ],
+)
+def test_a_forward_that_does_not_return_an_array_and_what_it_kept_is_told(returned, says) -> None:
+    @op
+    def strange(xp, x):
+        return returned(x)
+
+    with pytest.raises(TypeError, match=says):
+        apply(strange, leaf(1.0, 2.0))
+
+
+def test_too_few_and_too_many_arrays_are_counted() -> None:
     x = leaf(1.0)
-    apply(made(lambda dy: None), x).backward(np.ones(1))
-    assert x.grad is None
+    with pytest.raises(TypeError, match=r"multiply takes the arrays \(a, b\), got 1 of them"):
+        apply(op_named("multiply"), x)
+    with pytest.raises(TypeError, match=r"linear takes the arrays \(x, weight, bias=None\), got 4 of them"):
+        apply(op_named("linear"), x, x, x, x)
+    with pytest.raises(TypeError, match=r"linear takes .* got 1 of them"):
+        apply(op_named("linear"), x)
+    with pytest.raises(TypeError, match=r"concatenate takes the arrays \(\*.*\), got 0 of them"):
+        F.concatenate([])
+
+
+def test_whole_numbers_made_to_want_a_gradient_are_refused_in_backward() -> None:
+    n = tensor([1, 2])
+    n.requires_grad = True
+    with pytest.raises(GradientError, match="multiply: a is int64; only floating-point tensors can require"):
+        (n * 1.5).sum().backward()
 
 
 def test_a_backward_that_asks_for_what_was_not_kept_is_told() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.autograd.checks import grad_of, leaf
-from tinylm import GraphError, Tensor, WriteGuard, nn, no_grad, optim, tensor, watching
+from tinylm import DeviceError, GraphError, Tensor, WriteGuard, nn, no_grad, optim, tensor, watching
 
 READ_ONLY = pytest.raises(ValueError, match="read-only")
 WRITTEN = pytest.raises(GraphError, match="written since forward; run backward before the write")
@@ -94,6 +94,74 @@ def test_writes_on_the_strict_device_are_counted() -> None:
         x[0] = 5
     with WRITTEN:
         y.backward()
+
+
+# -- += -= *= /= -----------------------------------------------------------------------------------------
+
+
+def test_an_operator_in_place_writes_by_the_rule_of_an_index() -> None:
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    needs, needs_not = (x * w).sum(), (x + w).sum()
+    with no_grad():
+        x *= 2
+    with WRITTEN:
+        needs.backward()
+    needs_not.backward()
+    with pytest.raises(GraphError, match=r"not recorded; use no_grad\(\)"):
+        x += 1
+    assert x.tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("device", ["numpy", "strict"])
+def test_parts_are_written_by_index_and_views_are_results(device) -> None:
+    x = tensor([[1.0, 2.0], [3.0, 4.0]], device=device)
+    x[0] += 1
+    x[:, 1] *= 2
+    row = x[0]
+    row += 100
+    assert x.tolist() == [[2.0, 6.0], [3.0, 8.0]]
+    assert row.tolist() == [102.0, 106.0]
+
+
+def test_a_copy_and_a_frozen_array() -> None:
+    x, frozen = leaf(1.0, 2.0), np.ones(2)
+    frozen.setflags(write=False)
+    with pytest.raises(ValueError, match="read-only"):
+        Tensor(frozen).__iadd__(1)
+    for twin in (x.detach().copy(), tensor(x.numpy())):
+        same = twin
+        same *= 2
+        assert twin.tolist() == [2.0, 4.0]
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_an_operator_in_place_keeps_shape_dtype_and_device() -> None:
+    x, n = tensor([1.0, 2.0]), tensor([1, 2])
+    with pytest.raises(ValueError, match="broadcast"):
+        x += np.ones((3, 2))
+    for half in (0.5, np.float64(0.5), tensor([0.5, 0.5])):
+        with pytest.raises(TypeError, match="Cannot cast"):
+            n += half
+    with pytest.raises(TypeError, match="got a list; use tensor"):
+        x += [1.0, 2.0]
+    with pytest.raises(DeviceError, match="numpy and on strict"):
+        x += tensor([1.0, 1.0], device="strict")
+    x += np.array([1.0, 2.0])
+    assert (x.dtype, x.tolist(), n.tolist()) == (np.float32, [2.0, 4.0], [1, 2])
+
+
+def test_a_result_is_not_overwritten() -> None:
+    x = leaf(1.0, 2.0)
+    y = x.exp()
+    before, old = y.numpy().copy(), y
+    y *= 2
+    assert y is not old
+    np.testing.assert_array_equal(old.numpy(), before)
+    total = old.detach()
+    total += 1
+    np.testing.assert_array_equal(old.numpy(), before)
+    y.sum().backward()
+    np.testing.assert_allclose(grad_of(x), 2 * before, rtol=1e-15)
 
 
 # -- parameters that are views of one flat buffer ------------------------------------------------------

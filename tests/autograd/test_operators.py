@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.autograd.checks import grad_of, leaf
-from tinylm import DeviceError, Tensor, tensor
+from tinylm import DeviceError, Tensor, gradcheck, tensor
 
 FOUR = {
     "+": (lambda a, b: a + b, lambda a, b: (1, 1)),
@@ -91,6 +91,17 @@ DATA = np.array([[1.0, 4.0, 2.0], [3.0, 0.5, 6.0]])
         lambda x: x.var(),
         lambda x: x.max(1, keepdims=True),
         lambda x: x.min(0),
+        lambda x: x.std(),
+        lambda x: x.std(0, keepdims=True),
+        lambda x: x.flatten(),
+        lambda x: x.ravel(),
+        lambda x: x[:, :1].squeeze(),
+        lambda x: x[:1, :, None].squeeze((0, -1)),
+        lambda x: x[:1].squeeze(axis=0),
+        lambda x: x.copy(),
+        lambda x: x.clip(1.0, 3.0),
+        lambda x: x.clip(max=3),
+        lambda x: x.clip(np.array([2.0, 0.0, 3.0])),
         lambda x: x.argmax(),
         lambda x: x.argmax(1),
         lambda x: x.reshape(3, 2),
@@ -123,8 +134,16 @@ def test_a_method_means_what_it_means_in_numpy(method) -> None:
 
 
 def test_elementwise_methods_mean_what_they_mean_in_numpy() -> None:
-    for name in ("exp", "log", "sqrt", "tanh"):
+    for name in ("exp", "log", "sqrt", "tanh", "sin", "cos", "abs"):
         np.testing.assert_allclose(getattr(tensor(DATA), name)().numpy(), getattr(np, name)(DATA), rtol=1e-15)
+
+
+def test_gradients_flow_through_methods_made_of_others() -> None:
+    gradcheck(lambda x: x.clip(1.1, 3.3).copy().abs() + x.std(0) + x.flatten().ravel()[:3] + x[:1].squeeze(0), -DATA)
+    x = leaf(1.0)
+    with pytest.raises(ValueError, match="size not equal to one"):
+        tensor(DATA).squeeze(0)
+    assert not np.shares_memory(x.copy().data, x.data)
 
 
 def test_an_index_may_be_a_tensor_or_hold_one() -> None:

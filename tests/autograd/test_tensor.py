@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.autograd.checks import grad_of, leaf
-from tinylm import DeviceError, GraphError, tensor, use_device
+from tinylm import DeviceError, GraphError, Tensor, no_grad, tensor, use_device
 from tinylm import functional as F
 
 DATA = np.array([[1.0, 4.0, 2.0], [3.0, 0.5, 6.0]])
@@ -106,6 +106,41 @@ def test_numpy_converts_host_tensors_only() -> None:
     assert not np.shares_memory(np.array(x := tensor([1.0])), x.data)
     with pytest.raises(TypeError, match=r"on strict; bring it to the host with \.numpy\(\)"):
         np.asarray(tensor([1.0], device="strict"))
+
+
+def test_numpy_does_not_cut_a_graph_silently() -> None:
+    x = leaf(1.0, 2.0)
+    for cuts in (lambda: np.stack([x, x]), lambda: np.asarray(x * 2), lambda: tensor([x, x]), lambda: tensor([x[0]])):
+        with pytest.raises(TypeError, match=r"off from its graph: use functional.stack .* \.detach\(\) or \.numpy\(\)"):
+            cuts()
+    with no_grad():
+        assert np.stack([x, x]).tolist() == [[1.0, 2.0]] * 2
+    for free in (x.detach(), x.numpy(), tensor([1.0, 2.0])):
+        np.testing.assert_array_equal(np.stack([free, free]), [[1.0, 2.0]] * 2)
+        assert tensor([free, free]).tolist() == [[1.0, 2.0]] * 2
+    assert (repr(x), x.tolist()) == ("tensor([1., 2.], dtype=float64, requires_grad=True)", [1.0, 2.0])
+
+
+@pytest.mark.parametrize("device", ["numpy", "strict"])
+def test_one_number_takes_a_format_and_one_whole_number_is_an_index(device) -> None:
+    loss = tensor([[1.23456]], requires_grad=True, device=device)
+    assert f"{loss:.3f} {(loss * 2).sum():8.2f} {tensor(7, device=device):03d}" == "1.235     2.47 007"
+    assert f"{loss}" == repr(loss)
+    with pytest.raises(TypeError, match="unsupported format"):
+        f"{tensor([1.0, 2.0], device=device):.3f}"
+    assert ["a", "b", "c"][tensor(1, device=device)] == "b"
+    assert list(range(tensor([3], device=device))) == [0, 1, 2]
+    for no_index in (tensor(1.0, device=device), tensor(True, device=device)):
+        with pytest.raises(TypeError, match="only a tensor of one whole number is an index"):
+            [1, 2][no_index]
+    with pytest.raises(ValueError, match="one value"):
+        [1, 2][tensor([0, 1], device=device)]
+
+
+@pytest.mark.parametrize("data", [[1.0, 2.0], 1.0, "text", None, tensor([1.0])])
+def test_a_tensor_around_no_array_says_what_to_type(data) -> None:
+    with pytest.raises(TypeError, match=rf"around an array, not a {type(data).__name__}; use tensor\(\.\.\.\)"):
+        Tensor(data)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.autograd.checks import grad_of, leaf
 from tinylm import GPT, FindNaN, GPTConfig, NaNError, Recorder, Timer, WriteGuard, nn, no_grad, tensor, watching
 from tinylm import functional as F
 from tinylm.autograd import watch
+from tinylm.backend import to_host
 
 
 def here() -> int:
@@ -39,7 +40,7 @@ def test_steps_come_in_order_and_backward_mirrors_forward() -> None:
 
 def test_a_step_carries_inputs_outputs_settings_and_what_was_kept() -> None:
     x = leaf(1.0, 2.0)
-    with watching(Recorder()) as seen:
+    with watching(Recorder(copy=False)) as seen:
         x.exp().sum(axis=0, keepdims=True).backward(np.array([1.0]))
     exp, total, total_back, exp_back = seen.steps
     assert exp.inputs[0] is x.data
@@ -50,6 +51,31 @@ def test_a_step_carries_inputs_outputs_settings_and_what_was_kept() -> None:
     assert exp.seconds >= 0
     assert repr(exp) == "<forward exp (2,) → (2,)>"
     assert repr(total_back) == "<backward sum (1,) → (2,)>"
+
+
+@pytest.mark.parametrize("device", ["numpy", "strict"])
+def test_a_recorder_keeps_values_as_they_were_or_the_arrays_themselves(device) -> None:
+    w = tensor([1.0, 2.0], requires_grad=True, device=device)
+    with watching(Recorder(), live := Recorder(copy=False)) as seen:
+        y = F.concatenate([w * w, w])
+        y.sum().backward()
+    with no_grad():
+        w -= 1
+    for step, later in zip(seen.steps, live.steps, strict=True):
+        assert step.op is later.op
+        assert step.kept.keys() == later.kept.keys()
+    assert to_host(seen.steps[0].inputs[0]).tolist() == to_host(seen.steps[0].kept["a"]).tolist() == [1.0, 2.0]
+    assert to_host(live.steps[0].inputs[0]).tolist() == to_host(live.steps[0].kept["a"]).tolist() == [0.0, 1.0]
+    assert [to_host(g).tolist() for g in seen.steps[-1].outputs] == [[1.0, 2.0]] * 2
+
+
+def test_a_recorder_copies_what_lies_in_nests_and_leaves_the_rest() -> None:
+    a = np.ones(2)
+    kept = {"pair": (a, [a, 3]), "dtype": a.dtype, "kind": np.float32, "part": slice(1)}
+    copied = watch._copied(kept)
+    a[:] = 5
+    assert [copied["pair"][0].tolist(), copied["pair"][1][0].tolist(), copied["pair"][1][1]] == [[1, 1], [1, 1], 3]
+    assert {k: copied[k] for k in ("dtype", "kind", "part")} == {k: kept[k] for k in ("dtype", "kind", "part")}
 
 
 def test_a_step_that_records_nothing_has_no_number() -> None:

@@ -1,11 +1,13 @@
 """The model's settings: what they mean, and every bad one refused by name."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
 from tests.gpt.variants import SMALL, VARIANTS
-from tinylm import GPTConfig
+from tinylm import GPT, GPTConfig
 
 GOOD = SMALL | {"n_head": 4}
 
@@ -97,3 +99,19 @@ def test_unknown_and_missing_settings_are_named() -> None:
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         GPTConfig(**SMALL).n_layer = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("whole", [np.int64, np.uint16])
+def test_whole_numbers_of_numpy_become_pythons(whole) -> None:
+    config = GPTConfig(**{name: whole(value) if type(value) is int else value for name, value in GOOD.items()})
+    assert config == GPTConfig(**GOOD)
+    assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, "0", -1, True])
+def test_a_seed_is_a_whole_number_from_0_up(seed) -> None:
+    with pytest.raises(ValueError, match=f"seed must be a whole number from 0 up, got {seed!r}"):
+        GPT(GPTConfig(**SMALL), seed=seed)
+    assert (
+        GPT(GPTConfig(**SMALL), seed=np.int64(3)).wte.weight.tolist() == GPT(GPTConfig(**SMALL), 3).wte.weight.tolist()
+    )

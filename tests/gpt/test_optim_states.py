@@ -159,3 +159,51 @@ def test_clipping_counts_parameters_without_a_gradient_as_nothing() -> None:
 def test_a_bound_is_a_number_from_0_up(bound) -> None:
     with pytest.raises(ValueError, match="max_norm must be a number from 0 up"):
         optim.clip_grad_norm([], bound)
+
+
+# -- what may be a parameter ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_tensor_alone_is_one_parameter(kind) -> None:
+    for wrap in (lambda w: w, lambda w: [{"params": w}]):
+        w = tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+        optimizer = KINDS[kind](wrap(w))
+        assert [p is w for p in optimizer.param_groups[0]["params"]] == [True]
+        w.grad = np.ones((2, 2), np.float32)
+        assert optim.clip_grad_norm(w, 1.0) == pytest.approx(2.0)
+        np.testing.assert_allclose(w.grad.numpy(), 0.5, rtol=1e-5)  # 1e-6 beside the norm of 2
+        optimizer.step()
+        assert w.tolist() != [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_are_refused_and_frozen_leaves_are_skipped(kind) -> None:
+    w = tensor([1.0, 2.0], requires_grad=True)
+    for params in ([w * 2], w * 2, [{"params": [w, w * 2]}], w.reshape(2, 1)):
+        with pytest.raises(ValueError, match=r"got the result of (multiply|reshape), .* give the leaf"):
+            KINDS[kind](params)
+    model = nn.Linear(2, 2)
+    model.bias.requires_grad = False
+    before = model.state_dict()
+    optimizer = KINDS[kind](model.parameters())
+    model(tensor([[1.0, 2.0]])).sum().backward()
+    optimizer.step()
+    assert model.bias.tolist() == before["bias"].tolist()
+    assert model.weight.tolist() != before["weight"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_follows_a_model_that_moves(kind) -> None:
+    rng = np.random.default_rng(0)
+    gradients = [rng.standard_normal((2, 1)).astype(np.float32) for _ in range(4)]
+    results = []
+    for devices in (["numpy"] * 4, ["numpy", "strict", "strict", "numpy"]):
+        model = nn.Linear(2, 1, bias=False, rng=np.random.default_rng(1))
+        optimizer = KINDS[kind](model.parameters())
+        for device, gradient in zip(devices, gradients, strict=True):
+            model.to(device)
+            model.weight.grad = tensor(gradient, device=device)
+            optimizer.step()
+        results.append(model.weight.tolist())
+    assert results[0] == results[1]

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from tinylm import nn, no_grad, tensor
+from tinylm import Recorder, nn, no_grad, tensor, watching
 
 
 class Pair(nn.Module):
@@ -92,6 +92,93 @@ def test_more_than_ten_modules_keep_their_order() -> None:
 def test_a_module_without_forward_says_so() -> None:
     with pytest.raises(NotImplementedError, match="ModuleList has no forward"):
         nn.ModuleList([])(1)
+
+
+class Forgetful(nn.Module):
+    """A module that does not call super().__init__()."""
+
+    def __init__(self) -> None:
+        self.inner = nn.Linear(2, 3, bias=False)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_module_that_forgets_its_base_works() -> None:
+    model = Forgetful()
+    assert model.training
+    assert not model.eval().inner.training
+    assert [name for name, _ in model.named_parameters()] == ["inner.weight"]
+    assert model(tensor([[1.0, 2.0]])).shape == (1, 3)
+
+
+@pytest.mark.parametrize("made", [lambda m: [m], lambda m: (m, m), lambda m: {"a": m}], ids=["list", "tuple", "dict"])
+def test_modules_in_a_plain_container_are_refused(made) -> None:
+    model = Forgetful()
+    with pytest.raises(
+        TypeError, match=r"Forgetful.parts: modules in a plain (list|tuple|dict) are not found.*ModuleL"
+    ):
+        model.parts = made(nn.RMSNorm(1))
+    model.numbers, model.nothing = [1, 2], []
+    model.nothing.append(nn.RMSNorm(1))  # after the assignment, so found when the tree is walked
+    with pytest.raises(TypeError, match=r"Forgetful\.nothing: modules in a plain list"):
+        list(model.parameters())
+
+
+def test_a_part_may_know_its_parent() -> None:
+    model = pair()
+    model.first.parent = model
+    assert [name for name, _ in model.named_parameters()] == NAMES
+    assert len(list(model.modules())) == 8
+    assert not model.eval().first.training
+    assert copy.deepcopy(model).first.parent is not model
+    assert "parent" not in repr(model)
+
+
+def test_a_list_of_modules_grows_and_is_sliced() -> None:
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            self.rows = nn.ModuleList()
+            for size in (1, 2, 3):
+                self.rows.append(nn.RMSNorm(size))
+
+        def forward(self, x):
+            return self.rows[-1](x)
+
+    model = Deep()
+    assert [name for name, _ in model.named_parameters()] == ["rows.0.weight", "rows.1.weight", "rows.2.weight"]
+    assert [layer.weight.size for layer in model.rows[1:]] == [2, 3]
+    assert model.rows[::-1][0] is model.rows[2]
+    with watching(Recorder()) as seen:
+        model(tensor([[1.0, 2.0, 3.0]]))
+    assert {step.scope for step in seen.steps} == {"rows.2"}
+    with pytest.raises(TypeError, match="ModuleList holds modules, not a Parameter"):
+        model.rows.append(nn.Parameter([1.0]))
+
+
+def test_repr_is_the_tree_with_shapes_and_counts() -> None:
+    assert repr(pair()) == "\n".join(
+        [
+            "Pair  gain (1,)  1  25 parameters in all",
+            "  second: Linear  weight (3, 2), bias (2,)  8",
+            "  norm: LayerNorm  weight (3,), bias (3,)  6",
+            "  first: Linear  weight (2, 3)  6",
+            "  layers: ModuleList",
+            "    0: RMSNorm  weight (2,)  2",
+            "    1: Dropout",
+            "    2: RMSNorm  weight (2,)  2",
+        ]
+    )
+
+
+def test_a_parameter_is_made_of_an_array_a_tensor_or_lists() -> None:
+    for data in ([[1.0, 2.0]], np.array([[1.0, 2.0]], np.float32), tensor([[1.0, 2.0]]), ((1.0, 2.0),)):
+        p = nn.Parameter(data)
+        assert (p.tolist(), p.dtype, p.requires_grad) == ([[1.0, 2.0]], np.float32, True)
+    with pytest.raises(TypeError, match="only floating-point tensors can require a gradient"):
+        nn.Parameter([1, 2])
+    with pytest.raises(TypeError, match="expected numbers or bools"):
+        nn.Parameter("text")
 
 
 # -- states --------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def _(xp, q, k, v, mask=None, gates=None, *, scale=None):
 
 @fault("mask turned round", attention.attention, forward, "forward")
 def _(xp, q, k, v, mask=None, gates=None, *, scale=None):
-    return ATTEND(xp, q, k, v, None if mask is None else ~mask, gates, scale)
+    return ATTEND(xp, q, k, v, None if mask is None else xp.logical_not(mask), gates, scale)
 
 
 @fault("no scale", attention.attention, forward, "forward")

@@ -84,3 +84,9 @@ def test_shapes_that_do_not_fit_and_unknown_reductions_are_refused(device):
         F.softmax_cross_entropy(logits, [0, 1], reduction="max")
     with pytest.raises(TypeError, match="targets must be whole numbers"):
         F.softmax_cross_entropy(logits, [0.0, 1.0])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), 2])
+def test_smoothing_is_a_share(share, device):
+    with pytest.raises(ValueError, match=f"label_smoothing is a share from 0 to 1, got {share}"):
+        F.softmax_cross_entropy(tensor(np.zeros((1, 3)), device=device), [0], label_smoothing=share)

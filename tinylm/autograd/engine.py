@@ -79,6 +79,8 @@ class Node:
         seen = watchers()
         started = time.perf_counter() if seen else 0.0
         result = backward(self.backend.xp, dy, **arguments)
+        if isinstance(result, list):
+            raise GradientError(f"{self.op.name}: backward returned a list; return a tuple, one gradient per array")
         gradients = result if isinstance(result, tuple) else (result,)
         if seen:
             self.backend.synchronize()
@@ -144,12 +146,18 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     return (gradient.sum(axis=axes, keepdims=True) if axes else gradient).reshape(shape)
 
 
+def _input_name(op: Op, place: int) -> str:
+    return f"{op.arrays[0]}[{place}]" if op.variadic else op.arrays[place]
+
+
 def _fit(node: Node, place: int, gradient: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """The gradient for one input, with that input's shape and dtype; raises GradientError where it cannot be."""
     kind: Any = node.backend.array_type
     if type(gradient) is kind and gradient.shape == shape and gradient.dtype == dtype:
         return gradient
-    name = f"{node.op.arrays[0]}[{place}]" if node.op.variadic else node.op.arrays[place]
+    name = _input_name(node.op, place)
+    if dtype.kind != "f":
+        raise GradientError(f"{node.op.name}: {name} is {dtype}; only floating-point tensors can require a gradient")
     if not isinstance(gradient, kind):
         if not hasattr(gradient, "dtype"):
             raise GradientError(f"{node.op.name}: d{name} is a {type(gradient).__name__}, not an array")
@@ -208,12 +216,20 @@ def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
                 "call the first one as backward(keep_graph=True)"
             )
         gradients = node.gradients(dy)
+        arrived = False
         for place, (edge, gradient) in enumerate(zip(node.edges, gradients, strict=False)):
             if edge is None or gradient is None:
                 continue
+            arrived = True
             if isinstance(edge, Node):
                 pending.add(edge, _fit(node, place, gradient, edge.shape, edge.dtype))
             else:
                 edge.accumulate(_fit(node, place, gradient, edge.data.shape, edge.data.dtype))
+        if not arrived:
+            names = [_input_name(node.op, place) for place, edge in enumerate(node.edges) if edge is not None]
+            raise GradientError(
+                f"{node.op.name}: backward returned no gradient for {', '.join(names)}; forgot return? "
+                "Where the gradient is 0 return zeros, where none is meant detach() the input"
+            )
         if not keep_graph:
             node.free()

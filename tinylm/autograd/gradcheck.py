@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.autograd.modes import no_grad
+from tinylm.autograd.guard import GraphError
+from tinylm.autograd.modes import enable_grad, no_grad
 from tinylm.autograd.tensor import Tensor
 from tinylm.backend import current_backend
 
@@ -37,13 +38,19 @@ class _Problem:
         self.fn, self.arrays = fn, arrays
         self.backend = current_backend()
         leaves = [self._tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
-        y = fn(*leaves)
+        with enable_grad():
+            y = fn(*leaves)
         if not isinstance(y, Tensor):
             raise TypeError(f"gradcheck: fn must return a tensor, it returned a {type(y).__name__}")
+        if y.dtype.kind != "f":
+            raise TypeError(f"gradcheck: fn must return floating-point numbers to have a gradient, not {y.dtype}")
         signs = rng.choice([-1.0, 1.0], y.shape)
         self.weights = rng.uniform(0.5, 1.5, y.shape) * signs if y.ndim else np.ones(())
         if y.requires_grad:
             y.backward(self._tensor(self.weights.astype(y.dtype)))
+        for place, (leaf, before) in enumerate(zip(leaves, arrays, strict=True)):
+            if leaf.numpy().tobytes() != before.tobytes():
+                raise GraphError(f"gradcheck: fn wrote into its argument {place}; compute into a new array")
         self.gradients = [
             None if not leaf.requires_grad else np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
             for leaf in leaves
@@ -81,7 +88,9 @@ def gradcheck(
     directions how many random directions d are tried for each argument
 
     Raises GradientMismatch for the element that differs most: argument, index and both values. Raises
-    TypeError for floating-point arrays that are not float64, too coarse for numerical derivatives.
+    TypeError where there is nothing to check: no floating-point argument, one that is not float64 (too coarse for
+    numerical derivatives), another output than floating-point numbers. Raises GraphError where fn writes into an
+    argument. Other tensors that fn uses get their gradients as from any backward.
 
     >>> gradcheck(lambda x: (x * x).sum(), np.array([1.0, 2.0]))
     """
@@ -89,6 +98,9 @@ def gradcheck(
     for place, array in enumerate(hosts):
         if array.dtype.kind == "f" and array.dtype != np.float64:
             raise TypeError(f"gradcheck: argument {place} is {array.dtype}; numerical derivatives need float64")
+    if not any(array.dtype.kind == "f" for array in hosts):
+        kinds = ", ".join(str(array.dtype) for array in hosts) or "none"
+        raise TypeError(f"gradcheck: there is no floating-point argument to check; the arguments are {kinds}")
     rng = np.random.default_rng(seed)
     problem = _Problem(fn, hosts, rng)
     for argument, gradient in enumerate(problem.gradients):

@@ -1,7 +1,8 @@
 """The tensor: an array plus the node that made it, and `apply`, which runs an op on tensors."""
 
+import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import EllipsisType
 from typing import Any, Union
 
@@ -57,13 +58,25 @@ def _explain_owners(op: Op, arrays: Sequence[Any]) -> DeviceError:
     return DeviceError(f'{op.name}: {", ".join(owners)}; move one, as in x.to("{backend_of(arrays[0]).name}")')
 
 
+def _complete(op: Op, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The inputs with None for optional ones that were left out; raises TypeError where too few or too many came."""
+    missing = op.arrays[len(inputs) :]
+    if op.variadic and inputs:
+        return inputs
+    if op.variadic or len(inputs) > len(op.arrays) or not set(missing) <= set(op.optional):
+        names = ", ".join(f"{name}=None" if name in op.optional else name for name in op.arrays)
+        raise TypeError(f"{op.name} takes the arrays ({'*' * op.variadic}{names}), got {len(inputs)} of them")
+    return inputs + (None,) * len(missing)
+
+
 def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
     """Run an op on tensors, arrays and Python numbers, and record it where an input wants a gradient.
 
-    The arrays' owner decides where it runs and which kernel. Raises DeviceError for mixed owners, TypeError for lists.
+    The arrays' owner decides where it runs and which kernel. Raises DeviceError for mixed owners, TypeError for lists,
+    for too few or too many inputs and for a forward that does not return (output, kept).
     """
-    if len(inputs) < len(op.arrays) and op.optional:
-        inputs += (None,) * (len(op.arrays) - len(inputs))
+    if len(inputs) != len(op.arrays):
+        inputs = _complete(op, inputs)
     arrays = [_bare(value) for value in inputs]
     if type(arrays[0]) in _SCALARS and not any(hasattr(array, "dtype") for array in arrays):
         arrays[0] = tensor(arrays[0]).data
@@ -79,12 +92,21 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
     kernel = op.kernel_for(backend.name, reference=reference_kernels())
     seen = watchers()
     started = time.perf_counter() if seen else 0.0
-    output, kept = kernel.forward(backend.xp, *arrays, **settings)
+    returned = kernel.forward(backend.xp, *arrays, **settings)
+    if type(returned) is not tuple or len(returned) != 2 or not isinstance(returned[1], dict):
+        raise TypeError(
+            f"{op.name}: forward must return the output and what backward needs, it returned a "
+            f"{type(returned).__name__}; type: return y, keep(x=x), or keep() where backward needs nothing"
+        )
+    output, kept = returned
     if type(output) is not backend.array_type:
+        if not isinstance(output, (backend.array_type, np.generic, float, int)):
+            raise TypeError(f"{op.name}: forward must give one array on {backend.name}, not a {type(output).__name__}")
         output = backend.xp.asarray(output)  # NumPy's reductions to 0-d give scalars
     if backend.name == "numpy" and output.base is not None and not any(output is array for array in arrays):
         output.setflags(write=False)  # a view: whoever writes must write through the owner of the memory
     result = Tensor(output)
+    result._made = True
     if grad_enabled() and output.dtype.kind == "f":
         edges = tuple(
             [(value.node or value) if isinstance(value, Tensor) and value.requires_grad else None for value in inputs]
@@ -111,6 +133,7 @@ class Tensor:
     node            the op that made it; None for a leaf
 
     Operators and methods have NumPy's names and broadcasting. Python numbers take the tensor's dtype.
+    `+=`, `-=`, `*=` and `/=` write into a leaf and make a new tensor of a result: see `__iadd__`.
 
     >>> x = tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -119,14 +142,17 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # so that ndarray + tensor asks the tensor
-    __slots__ = ("__weakref__", "_grad", "data", "node", "requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_made", "data", "node", "requires_grad")
 
     def __init__(self, data: Array, requires_grad: bool = False):
+        if isinstance(data, Tensor) or not hasattr(data, "dtype"):
+            raise TypeError(f"a Tensor is made around an array, not a {type(data).__name__}; use tensor(...)")
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require a gradient; this one is {data.dtype}")
         self.data = data
         self.requires_grad = requires_grad
         self.node: Node | None = None
+        self._made = False  # by an op, recorded or not: then += and its like leave the array alone
         self._grad: Array | None = None
 
     # -- what it is ----------------------------------------------------------------------------------
@@ -196,6 +222,11 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.device != "numpy":
             raise TypeError(f"this tensor is on {self.device}; bring it to the host with .numpy()")
+        if self.requires_grad and grad_enabled():
+            raise TypeError(
+                "NumPy would cut this tensor, which requires a gradient, off from its graph: use "
+                "functional.stack or functional.concatenate to join tensors, .detach() or .numpy() to cut it on purpose"
+            )
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
@@ -203,6 +234,15 @@ class Tensor:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"only a tensor of one whole number is an index; this one is {self.dtype}")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        """As the Python number, f"{loss:.3f}", where the tensor holds one value and the format says how."""
+        return format(self.item(), spec) if spec and self.size == 1 else super().__format__(spec)
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -221,7 +261,9 @@ class Tensor:
 
     def detach(self) -> "Tensor":
         """The same values, cut off from the graph; the array is shared."""
-        return Tensor(self.data)
+        twin = Tensor(self.data)
+        twin._made = self._made
+        return twin
 
     # -- gradients -----------------------------------------------------------------------------------
 
@@ -290,6 +332,52 @@ class Tensor:
             raise GraphError("writing into a tensor that requires a gradient is not recorded; use no_grad()")
         with writing(self.data) as array:
             array[_index(index)] = _bare(value)
+
+    def _in_place(self, operation: Callable[[Array, Array], Array], other: Operand) -> Any:
+        """`self operation= other`, or NotImplemented where Python shall compute out of place; see `__iadd__`."""
+        recording = grad_enabled()
+        if self._made or (recording and not self.requires_grad and getattr(other, "requires_grad", False)):
+            return NotImplemented
+        if type(other) in _LISTS:
+            return NotImplemented  # refused there, as NumPy's += alone would take it
+        if self.requires_grad and recording:
+            raise GraphError(
+                "writing into a tensor that requires a gradient is not recorded; use no_grad(), "
+                "or x = x + y where a new tensor is meant"
+            )
+        value = _bare(other)
+        backend_of(self.data, value)  # raises DeviceError where two owners meet
+        with writing(self.data) as array:
+            operation(array, value)
+        return self
+
+    def __iadd__(self, other: Operand) -> "Tensor":
+        """Write into a leaf's array by the rule of `x[...] = v`; for what an op made, `x = x + y`.
+
+        Results, views as x[0] among them, are never overwritten, recorded or not, so a model computes the same with
+        and without `no_grad()`; to write into a part, x[0] += y. In `total += loss` total becomes `total + loss`
+        also where loss requires a gradient and total is a leaf that does not. The same holds for `-=`, `*=`, `/=`.
+
+        Raises GraphError for a leaf that requires a gradient outside of `no_grad()`, ValueError where the shape would
+        change, TypeError where the dtype cannot hold the result.
+
+        >>> from tinylm import no_grad
+        >>> w = tensor([1.0, 2.0], requires_grad=True)
+        >>> with no_grad():
+        ...     w -= tensor([0.5, 0.5])
+        >>> w
+        tensor([0.5, 1.5], requires_grad=True)
+        """
+        return self._in_place(operator.iadd, other)  # type: ignore[no-any-return]
+
+    def __isub__(self, other: Operand) -> "Tensor":
+        return self._in_place(operator.isub, other)  # type: ignore[no-any-return]
+
+    def __imul__(self, other: Operand) -> "Tensor":
+        return self._in_place(operator.imul, other)  # type: ignore[no-any-return]
+
+    def __itruediv__(self, other: Operand) -> "Tensor":
+        return self._in_place(operator.itruediv, other)  # type: ignore[no-any-return]
 
     # -- operators -----------------------------------------------------------------------------------
 
@@ -369,6 +457,9 @@ class Tensor:
     def var(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         return apply(reduction.var, self, axis=axis, keepdims=keepdims)
 
+    def std(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return self.var(axis, keepdims).sqrt()
+
     def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
         return apply(reduction.max_, self, axis=axis, keepdims=keepdims)
 
@@ -389,6 +480,34 @@ class Tensor:
         axes = list(range(self.ndim))
         axes[first], axes[second] = axes[second], axes[first]
         return apply(shape.transpose, self, axes=tuple(axes))
+
+    def flatten(self) -> "Tensor":
+        return self.reshape(-1)
+
+    def ravel(self) -> "Tensor":
+        return self.reshape(-1)
+
+    def squeeze(self, axis: Axis = None) -> "Tensor":
+        return self.reshape(np.empty(self.shape, dtype=[]).squeeze(axis).shape)
+
+    def copy(self) -> "Tensor":
+        """The same values in an array of their own, still part of the graph; a leaf where nothing is recorded."""
+        result = self.astype(self.dtype)
+        result._made = result.node is not None
+        return result
+
+    def abs(self) -> "Tensor":
+        return apply(arithmetic.absolute, self)
+
+    def sin(self) -> "Tensor":
+        return apply(arithmetic.sin, self)
+
+    def cos(self) -> "Tensor":
+        return apply(arithmetic.cos, self)
+
+    def clip(self, min: Operand | None = None, max: Operand | None = None) -> "Tensor":  # noqa: A002  (NumPy's names)
+        x = self if min is None else apply(arithmetic.maximum, self, min)
+        return x if max is None else apply(arithmetic.minimum, x, max)
 
     def exp(self) -> "Tensor":
         return apply(arithmetic.exp, self)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,13 +124,30 @@ def _remember(memory: dict[int, Any], number: int | None, value: Any) -> None:
             del memory[next(iter(memory))]
 
 
-class Recorder:
-    """Keeps every step, in order."""
+def _copied(value: Any) -> Any:
+    """Copies of the arrays in a value, also inside tuples, lists and dicts; other things as they are."""
+    if isinstance(value, dict):
+        return {name: _copied(part) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        parts = [_copied(part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value.copy() if hasattr(value, "dtype") and not isinstance(value, type) else value
 
-    def __init__(self) -> None:
+
+class Recorder:
+    """Keeps every step, in order, with the values as they were.
+
+    copy    copy each step's arrays, so that a later step of an optimizer does not change what was recorded: about
+            three times the memory of the values themselves. False keeps the arrays, which may change afterwards.
+    """
+
+    def __init__(self, *, copy: bool = True) -> None:
+        self.copy = copy
         self.steps: list[Step] = []
 
     def __call__(self, step: Step) -> None:
+        if self.copy:
+            step = replace(step, inputs=_copied(step.inputs), kept=_copied(step.kept), outputs=_copied(step.outputs))
         self.steps.append(step)
 
 

@@ -23,6 +23,13 @@ MODEL: dict[str, Any] = {"block_size": 128, "n_layer": 4, "n_head": 4, "n_embd":
 MODEL_FLAGS = (
     "block_size", "n_layer", "n_head", "n_embd", "dropout", "norm", "position", "mlp", "n_kv_head", "mlp_hidden",
 )  # fmt: skip
+CHOICES = {
+    "norm": "layer (default) or rms",
+    "position": "learned (default) or rope",
+    "mlp": "gelu (default), gelu_tanh or swiglu",
+    "n_kv_head": "key and value heads, shared by query heads (default: as many)",
+    "mlp_hidden": "hidden width (default: 4 n_embd, for swiglu 8/3)",
+}
 LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens")  # may change when a run is resumed
 TOKENIZER_FLAGS = ("vocab_size", "pattern", "tie_break", "char")
 
@@ -66,7 +73,7 @@ def add(commands: Any) -> None:
     defaults = {f.name: f.default for f in fields(GPTConfig)} | MODEL
     for name in MODEL_FLAGS:
         kind = str if isinstance(defaults[name], str) else float if name == "dropout" else int
-        shown = f"default {defaults[name]}" if defaults[name] is not None else "default: by the other settings"
+        shown = CHOICES.get(name) or f"default {defaults[name]}"
         model.add_argument(_flag(name), type=kind, metavar="NAME" if kind is str else "X", help=shown)
     model.add_argument("--bias", action=argparse.BooleanOptionalAction, default=None, help="biases (default: none)")
     model.add_argument("--tie-weights", action=argparse.BooleanOptionalAction, default=None, help="(default: tied)")

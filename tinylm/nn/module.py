@@ -1,23 +1,24 @@
 """Modules: named trees of parameters; knows nothing of particular layers."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 
-from tinylm.autograd import Tensor, scoped, writing
+from tinylm.autograd import Tensor, scoped, tensor, writing
 from tinylm.backend import backend_named, backend_of, to_host
 
 __all__ = ["Module", "ModuleList", "Parameter"]
 
 
 class Parameter(Tensor):
-    """A leaf tensor that a module owns and an optimizer changes."""
+    """A leaf tensor that a module owns and an optimizer changes: around an array, or of nested lists of numbers."""
 
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True):
-        super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad)
+        array = data if hasattr(data, "dtype") else tensor(data)
+        super().__init__(array.data if isinstance(array, Tensor) else array, requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter({super().__repr__()})"
@@ -26,20 +27,27 @@ class Parameter(Tensor):
 class Module:
     """Something with parameters, parts and a `forward`; attributes that are parameters or modules are found by name.
 
-    Order is the order of assignment. While a module runs, steps that watchers see carry its dotted name.
+    Order is the order of assignment. While a module runs, steps that watchers see carry its dotted name. Parts in a
+    plain list, tuple or dict would not be found, so they raise TypeError: put them into a ModuleList.
     """
 
-    training: bool
-    _name: str
-
-    def __init__(self) -> None:
-        self.training = True
-        self._name = ""
+    training = True
+    _name = ""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._refuse_hidden(name, value)
         if isinstance(value, Module):
             value._rename(name)
         super().__setattr__(name, value)
+
+    def _refuse_hidden(self, name: str, value: Any) -> None:
+        if isinstance(value, (list, tuple, dict)) and value:
+            first = next(iter(value.values() if isinstance(value, dict) else value))
+            if isinstance(first, Module):
+                raise TypeError(
+                    f"{type(self).__name__}.{name}: modules in a plain {type(value).__name__} are not found, so not "
+                    "trained; use nn.ModuleList([...])"
+                )
 
     def _rename(self, name: str) -> None:
         self._name = name
@@ -51,17 +59,37 @@ class Module:
         with scoped(self._name):
             return self.forward(*args, **kwargs)
 
+    def __repr__(self) -> str:
+        """The tree of parts: each with its class, its own parameters' shapes and how many numbers those are."""
+        lines = []
+        for path, module in self.named_modules():
+            own = {name: p for name, p in vars(module).items() if isinstance(p, Parameter)}
+            depth, name = path.count(".") + bool(path), path.rpartition(".")[2]
+            text = "  " * depth + (f"{name}: " if name else "") + type(module).__name__
+            if own:
+                shapes = ", ".join(f"{name} {p.shape}" for name, p in own.items())
+                text += f"  {shapes}  {sum(p.size for p in own.values()):,}"
+            lines.append(text)
+        lines[0] += f"  {sum(p.size for p in self.parameters()):,} parameters in all"
+        return "\n".join(lines)
+
     # -- the tree ------------------------------------------------------------------------------------
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        """The modules directly inside, in order."""
-        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+        """The modules directly inside, in order; raises TypeError where some hide in a plain list."""
+        for name, value in vars(self).items():
+            self._refuse_hidden(name, value)  # a list may have been filled after it was assigned
+            if isinstance(value, Module):
+                yield name, value
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
-        """This module and all inside it, by dotted name."""
+    def named_modules(self, prefix: str = "", _seen: set[int] | None = None) -> Iterator[tuple[str, "Module"]]:
+        """This module and all inside it, by dotted name; one that is shared appears once, where it is first."""
+        seen = set() if _seen is None else _seen
+        seen.add(id(self))
         yield prefix, self
         for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            if id(child) not in seen:
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
 
     def modules(self) -> Iterator["Module"]:
         return (module for _, module in self.named_modules())
@@ -141,12 +169,21 @@ def _some(names: list[str]) -> str:
 
 
 class ModuleList(Module):
-    """Modules by number, as "h.0", "h.1"."""
+    """Modules by number, as "h.0", "h.1"; a slice is a plain list."""
 
-    def __init__(self, modules: Iterable[Module]):
+    def __init__(self, modules: Iterable[Module] = ()):
         super().__init__()
-        for number, module in enumerate(modules):
-            setattr(self, str(number), module)
+        for module in modules:
+            self.append(module)
+
+    def append(self, module: Module) -> Self:
+        """Put a module at the end."""
+        if not isinstance(module, Module):
+            raise TypeError(f"ModuleList holds modules, not a {type(module).__name__}")
+        number = len(self)
+        setattr(self, str(number), module)
+        module._rename(f"{self._name}.{number}" if self._name else str(number))
+        return self
 
     def _rename(self, name: str) -> None:
         super()._rename(name)
@@ -159,6 +196,9 @@ class ModuleList(Module):
     def __len__(self) -> int:
         return sum(1 for _ in self.named_children())
 
-    def __getitem__(self, number: int) -> Module:
-        found: Module = getattr(self, str(range(len(self))[number]))
-        return found
+    @overload
+    def __getitem__(self, number: int) -> Module: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Module]: ...
+    def __getitem__(self, number: int | slice) -> Module | list[Module]:
+        return list(self)[number]
