@@ -1,5 +1,7 @@
 """Cases of what a language model is made of: norms, attention, position, dropout and loss."""
 
+import math
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -32,11 +34,10 @@ NORMALIZATION = {
 @st.composite
 def queries_and_keys(draw, causal):
     """Grouped heads or none at all, more keys than queries, masks of every form that broadcasts, gates."""
-    rng, R, G = draw(generators), draw(st.sampled_from([1, 2, 3])), draw(st.sampled_from([1, 2]))
+    rng, heads = draw(generators), draw(st.sampled_from([(2, 1), (1, 2), (3, 1), (1, 1), (2, 2), (3, 2), None]))
     batch, T, late = draw(lead(1)), draw(sizes), draw(st.sampled_from([0, 1, 3]))
     S, D, E = T + late, draw(positive), draw(sizes)
-    heads = draw(st.booleans())
-    q, kv = ((*batch, R * G), (*batch, G)) if heads else ((), ())
+    q, kv = ((*batch, math.prod(heads)), (*batch, heads[1])) if heads else ((), ())  # heads: queries to a key, keys
     shapes = [(*q, T, D), (*kv, S, D), (*kv, S, E)]
     arrays = tuple(values(rng, shape, draw(layouts), high=1.5) for shape in shapes)
     settings = {"gates": None, "scale": draw(st.sampled_from([None, 0.7]))}

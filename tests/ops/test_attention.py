@@ -179,5 +179,5 @@ def test_the_cases_draw_grouped_heads_gates_masks_and_more_keys_than_queries():
             f"late {k.shape[-2] > q.shape[-2]}",
         })  # fmt: skip
 
-    climb(look, "causal_attention", "numpy", 100)
+    climb(look, "causal_attention", "numpy", 500)
     assert seen == {"heads True", "heads False", "heads None", "gates True", "gates False", "late True", "late False"}
