@@ -48,7 +48,7 @@ def few_surprises() -> Iterator[None]:
     before = settings.default
     phases = [Phase.explicit, Phase.generate]
     settings.register_profile(
-        "faults", max_examples=500, derandomize=True, database=None, deadline=None, phases=phases,
+        "faults", max_examples=2000, derandomize=True, database=None, deadline=None, phases=phases,
         report_multiple_bugs=False,
     )  # fmt: skip
     caches = (splitter, finder, tokenizer_strategies.tokenizers)

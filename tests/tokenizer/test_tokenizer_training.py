@@ -42,6 +42,10 @@ def trained(words: list[bytes], n_merges: int | None, rule: str) -> list[tuple[b
 @given(corpora, rules)
 @example([b"aaaaa", b"aaa"], "huggingface")
 @example([b"abab", b"bab", b"ba"], "first_seen")
+@example([b"cd", b"ab", b"\xff!"], "huggingface")
+@example([b"cd", b"ab", b"\xff!"], "smallest_ids")
+@example([b"cd", b"ab", b"\xff!"], "greatest_bytes")
+@example([b"cd", b"ab", b"\xff!"], "first_seen")
 def test_merges_equal_those_of_counting_everything_again(words: list[bytes], rule: str) -> None:
     assert trained(words, None, rule) == naive_merges(words, None, rule)
 
