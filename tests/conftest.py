@@ -33,5 +33,6 @@ def device(request):
     """The name of a device; CuPy's tests are skipped, visibly, where there is no GPU."""
     reason = available(request.param)
     if reason is not None:
+        assert request.param == "cupy", reason  # the others are there on every machine, or something is broken
         pytest.skip(reason)
     return request.param

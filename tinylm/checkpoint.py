@@ -15,7 +15,7 @@ Nothing is ever unpickled or evaluated.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +148,14 @@ def write_config(
     tokenizer: AnyTokenizer,
     training: Mapping[str, Any] | None = None,
     tokenizer_settings: Mapping[str, Any] | None = None,
+    start: Sequence[int] | None = None,
 ) -> None:
-    """Write config.json: what is needed to build model and tokenizer again, and the tokenizer's fingerprint."""
+    """Write config.json: what is needed to build model and tokenizer again, and the ids that a text begins with."""
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "model": model.config.to_dict()}
     document["dtype"] = str(model.dtype)
     document["tokenizer"] = {**(tokenizer_settings or {}), **_describe(tokenizer)}
+    if start is not None:
+        document["start"] = list(start)
     if training is not None:
         document["training"] = dict(training)
     write_json(folder / CONFIG, document)
@@ -176,6 +179,9 @@ def read_config(path: Path_) -> dict[str, Any]:
         raise CheckpointError(f"{folder / CONFIG}: version {document.get('version')!r}, this program reads {VERSION}")
     if not isinstance(document.get("tokenizer"), dict):
         raise CheckpointError(f"{folder / CONFIG}: says nothing of the tokenizer")
+    start = document.get("start", [0])
+    if not isinstance(start, list) or not start or not all(type(i) is int for i in start):
+        raise CheckpointError(f"{folder / CONFIG}: start must be a list of token ids, got {start!r}")
     if document.get("dtype") not in ("float32", "float64"):
         raise CheckpointError(f"{folder / CONFIG}: dtype must be float32 or float64, got {document.get('dtype')!r}")
     return document

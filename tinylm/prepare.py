@@ -10,10 +10,11 @@ from tinylm.checkpoint import AnyTokenizer
 from tinylm.gpt import GPT, GPTConfig
 from tokenizer import CharTokenizer, OutOfPairsError, train_bpe
 
-__all__ = ["END", "encode_documents", "new_model", "new_tokenizer", "prompt_ids"]
+__all__ = ["END", "beginning", "encode_documents", "new_model", "new_tokenizer", "prompt_ids"]
 
 END = "<|endoftext|>"
 VOCAB_SIZE = 1024
+OFTEN = 8  # times that a token must have been seen to begin a text with it
 
 
 def encode_documents(tokenizer: AnyTokenizer, documents: Sequence[str]) -> np.ndarray:
@@ -27,14 +28,25 @@ def encode_documents(tokenizer: AnyTokenizer, documents: Sequence[str]) -> np.nd
     return np.concatenate(parts)
 
 
-def prompt_ids(tokenizer: AnyTokenizer, prompt: str) -> list[int]:
-    """The ids of a prompt; for an empty one what a text begins with: end-of-text, or for characters a new line."""
+def beginning(tokenizer: AnyTokenizer, tokens: np.ndarray) -> list[int]:
+    """What a text may begin with: end-of-text, else the text's first token, else the most frequent one.
+
+    A token is taken only where the model sees it often enough to learn what follows: one file has one
+    end-of-text, and that lies in the part for validation.
+    """
+    for candidate in (tokenizer.special_tokens.get(END), int(tokens[0])):
+        if candidate is not None and np.count_nonzero(tokens == candidate) >= OFTEN:
+            return [candidate]
+    return [int(np.bincount(tokens).argmax())]
+
+
+def prompt_ids(tokenizer: AnyTokenizer, prompt: str, start: Sequence[int] | None = None) -> list[int]:
+    """The ids of a prompt; for an empty one `start`, or where that is not known end-of-text, or the first id."""
     if prompt:
         return tokenizer.encode(prompt, allowed_special="all")
-    end = tokenizer.special_tokens.get(END)
-    if end is not None:
-        return [end]
-    return tokenizer.encode("\n") if b"\n" in tokenizer.vocab.values() else [0]
+    if start is not None:
+        return list(start)
+    return [tokenizer.special_tokens.get(END, 0)]
 
 
 def new_tokenizer(

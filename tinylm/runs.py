@@ -25,7 +25,7 @@ from tinylm.corpus import TextError
 from tinylm.data import batches, read_tokens, split, write_tokens
 from tinylm.gpt import GPT
 from tinylm.optim import AdamW, decay_groups
-from tinylm.prepare import END, encode_documents, prompt_ids
+from tinylm.prepare import END, beginning, encode_documents
 from tinylm.sample import generate
 from tinylm.schedule import cosine
 from tinylm.settings import TrainingSettings
@@ -81,6 +81,7 @@ class Run:
         self.train_tokens, self.val_tokens = train_tokens, val_tokens
         self.streams = Streams(settings.seed, ("data",))
         self.step = 0
+        self.start = beginning(tokenizer, train_tokens)
         self.log = _Log(folder / LOG)
         self.optimizer = AdamW(
             decay_groups(model, settings.weight_decay), lr=settings.lr, betas=(settings.beta1, settings.beta2)
@@ -119,8 +120,8 @@ class Run:
             tokenizer.save(making / checkpoint.TOKENIZER)
             write_tokens(making / TRAIN_TOKENS, train)
             write_tokens(making / VAL_TOKENS, val)
-            checkpoint.write_config(making, model, tokenizer, asdict(settings), tokenizer_settings)
             run = cls(making, settings, model, tokenizer, train, val)
+            checkpoint.write_config(making, model, tokenizer, asdict(settings), tokenizer_settings, run.start)
             run.save()
             making.rename(folder)
         except BaseException:
@@ -159,8 +160,8 @@ class Run:
                 stale.unlink()
         run.log.forget_after(run.step)
         if changes:
-            tokens = document["tokenizer"]
-            checkpoint.write_config(folder, model, tokenizer, asdict(settings), tokens)
+            how = document["tokenizer"]
+            checkpoint.write_config(folder, model, tokenizer, asdict(settings), how, run.start)
         return run
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -237,14 +238,14 @@ class Run:
         end = self.tokenizer.special_tokens.get(END)
         ids = generate(
             self.model,
-            prompt_ids(self.tokenizer, ""),
+            self.start,
             tokens,
             temperature=0.8,
             top_k=50,
             stop=() if end is None else (end,),
             seed=self.settings.seed * 1_000_003 + self.step,
         )
-        return self.tokenizer.decode([i for i in ids if i != end])
+        return self.tokenizer.decode([i for i in (*self.start, *ids) if i != end])
 
     # -- the folder --------------------------------------------------------------------------------------
 

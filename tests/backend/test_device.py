@@ -1,8 +1,10 @@
 """Where arrays live: owners, the current device, errors that say what to type, scatter-add, moves."""
 
+import re
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -104,12 +106,27 @@ def test_an_unknown_device_is_refused_by_name():
     assert available("numpy") is None
 
 
-def test_cupy_without_installation_or_device_says_what_to_do():
-    reason = available("cupy")
-    if reason is None:
-        pytest.skip("cupy finds a device here")
-    assert "pip install" in reason or "GPU" in reason or "driver" in reason
-    with pytest.raises(DeviceError), use_device("cupy"):
+def no_gpu():
+    return False
+
+
+def no_driver():
+    raise OSError("no driver")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (None, r'cupy is not installed; .*pip install "tinylm\[cuda13\]"'),
+        (SimpleNamespace(cuda=SimpleNamespace(is_available=no_gpu)), "finds no GPU that it can use"),
+        (SimpleNamespace(cuda=SimpleNamespace(is_available=no_driver)), "its driver failed: no driver"),
+    ],
+)
+def test_cupy_without_installation_device_or_driver_says_what_to_do(module, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr("tinylm.backend.device._loaded", {"numpy": backend_named("numpy")})
+    assert re.search(message, available("cupy"))
+    with pytest.raises(DeviceError, match=message), use_device("cupy"):
         pytest.fail("a device that cannot be used must not run the block")
     assert current_backend().name == "numpy"
 

@@ -112,6 +112,7 @@ def edit(folder, change):
         (lambda d: d["model"].update(rope_base=5.0), "made with rope_base 10000.0"),
         (lambda d: d.update(dtype="float64"), "is float32, config.json says float64"),
         (lambda d: d["tokenizer"].update(fingerprint="0" * 64), "their ids mean different text"),
+        (lambda d: d.update(start=["a"]), "start must be a list of token ids"),
         (lambda d: d.update(tokenizer="gone"), "says nothing of the tokenizer"),
     ],
 )

@@ -299,6 +299,22 @@ def test_sampling_streams_the_prompt_and_what_follows(capsys, trained):
     assert out == run(capsys, "sample", trained, *flags)[1], "the same seed gives the same text"
 
 
+def test_a_text_begins_with_what_the_model_was_trained_on(capsys, tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number}.txt").write_text(TEXT[number:])
+    files = [f"{number}.txt" for number in range(12)]
+    for out, texts in (("one", ["a.txt"]), ("many", files)):
+        assert run(capsys, "train", *texts, *SMALL, "--vocab-size", 270, "--out", out)[0] == 0
+    end = tinylm.load("many")[1].special_tokens["<|endoftext|>"]
+    starts = {out: json.loads((tmp_path / out / "config.json").read_text())["start"] for out in ("one", "many")}
+    tokens = np.load(tmp_path / "one" / "train.npy").tolist()
+    assert end not in tokens, "one file has its one end in the part for validation"
+    assert starts["many"] == [end]
+    assert tokens.count(starts["one"][0]) >= 8
+    shown = run(capsys, "sample", "one", "--seed", 1, "--max-new-tokens", 5)[1]
+    assert shown.startswith(tinylm.load("one")[1].decode(starts["one"]))
+
+
 def test_greedy_needs_no_seed(capsys, trained):
     texts = {run(capsys, "sample", trained, "--greedy", "--max-new-tokens", 12)[1] for _ in range(2)}
     assert len(texts) == 1
@@ -309,7 +325,7 @@ def test_half_characters_are_never_shown(capsys, tmp_path, monkeypatch):
     assert run(capsys, "train", "é.txt", *SMALL, "--vocab-size", 260)[0] == 0
     shown = []
     monkeypatch.setattr("tinylm.cli.sample._show", shown.append)
-    run(capsys, "sample", "run", "--max-new-tokens", 60, "--seed", 3, "--temperature", 1.5)
+    run(capsys, "sample", "run", "--prompt-ids", 259, "--max-new-tokens", 60, "--seed", 3, "--temperature", 1.5)
     model, tokenizer = tinylm.load("run")
     ids = tinylm.sample.generate(model, [259], 60, seed=3, temperature=1.5, stop=[259])
     assert "".join(shown) == tokenizer.decode([i for i in ids if i != 259]) + "\n"

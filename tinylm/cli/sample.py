@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tinylm.checkpoint import AnyTokenizer, load
+from tinylm.checkpoint import AnyTokenizer, load, read_config
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.prepare import END, prompt_ids
 from tinylm.sample import generate
@@ -68,7 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--greedy takes the most likely token; leave out --temperature, --top-*, --min-p, --samples")
     temperature = 0.8 if arguments.temperature is None else arguments.temperature
     model, tokenizer = load(arguments.folder, arguments.device)
-    ids = prompt_ids(tokenizer, arguments.prompt) if arguments.prompt_ids is None else _ids(arguments.prompt_ids)
+    if arguments.prompt_ids is None:
+        ids = prompt_ids(tokenizer, arguments.prompt, read_config(arguments.folder).get("start"))
+    else:
+        ids = _ids(arguments.prompt_ids)
     end = tokenizer.special_tokens.get(END)
     if isinstance(sys.stdout, io.TextIOWrapper):  # not so in a notebook
         sys.stdout.reconfigure(errors="replace")

@@ -126,7 +126,7 @@ def _read_config(path: str | None) -> dict[str, Any]:
     """The settings of a --config file, or of none; a run's own config.json will do."""
     config = read_json(path) if path else {}
     known = ("model", "training", "tokenizer", "dtype")
-    unknown = [name for name in config if name not in (*known, "format", "version")]
+    unknown = [name for name in config if name not in (*known, "format", "version", "start")]
     if unknown:
         raise UsageError(f"{path}: unknown entry {', '.join(unknown)}; known are {', '.join(known)}")
     read: dict[str, Any] = {"dtype": config.get("dtype")}
