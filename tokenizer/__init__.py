@@ -8,24 +8,32 @@
 'hello'
 """
 
-from tokenizer.build import train_bpe
+from tokenizer.build import merges, train_bpe
 from tokenizer.char import CharTokenizer
 from tokenizer.encode import StreamDecoder
 from tokenizer.errors import OutOfPairsError, TokenizerError
+from tokenizer.explain import Explanation, explain
+from tokenizer.forms import use_form
 from tokenizer.load import load_tokenizer
 from tokenizer.patterns import PATTERNS
+from tokenizer.replay import explain_training, replay
 from tokenizer.tokenizer import Tokenizer
-from tokenizer.train import Merge, merges
+from tokenizer.train import Merge
 
 __all__ = [
     "PATTERNS",
     "CharTokenizer",
+    "Explanation",
     "Merge",
     "OutOfPairsError",
     "StreamDecoder",
     "Tokenizer",
     "TokenizerError",
+    "explain",
+    "explain_training",
     "load_tokenizer",
     "merges",
+    "replay",
     "train_bpe",
+    "use_form",
 ]

@@ -1,4 +1,4 @@
-"""The command line: python -m tokenizer train | encode | decode | show; all the printing there is."""
+"""The command line: python -m tokenizer train | encode | decode | show; with showing.py all the printing there is."""
 
 import argparse
 import os
@@ -6,21 +6,21 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tokenizer import show
+import numpy as np
+
+from tokenizer import showing
 from tokenizer.build import train_bpe
-from tokenizer.char import CharTokenizer
-from tokenizer.count import Counting
 from tokenizer.errors import SpecialTokenError, TokenizerError
+from tokenizer.forms import has_fast_form
 from tokenizer.load import load_tokenizer
-from tokenizer.patterns import PATTERNS
+from tokenizer.patterns import PATTERNS, splitter
+from tokenizer.progress import Progress
 from tokenizer.read import read_chunks
-from tokenizer.special import split_special
 from tokenizer.ties import TIE_RULES
-from tokenizer.tokenizer import Tokenizer
-from tokenizer.train import Merge
 
 EXAMPLES = """examples:
   python -m tokenizer train book.txt --vocab-size 4096 -o tok.json
@@ -28,7 +28,28 @@ EXAMPLES = """examples:
   python -m tokenizer encode -t tok.json --file book.txt > ids.txt
   python -m tokenizer decode -t tok.json < ids.txt > same_book.txt
   python -m tokenizer show "Hello, world" -t tok.json
+  python -m tokenizer show --training book.txt
+
+python -m tokenizer COMMAND --help says more.
 """
+TRAIN_EXAMPLES = """examples:
+  python -m tokenizer train book.txt --vocab-size 4096 -o tok.json
+  python -m tokenizer train a.txt b.txt --vocab-size 32768 --pattern gpt4 --workers 4 -o tok.json
+  python -m tokenizer train book.txt --vocab-size 1000 --special "<|user|>" --special "<|end|>" -o chat.json
+"""
+ENCODE_EXAMPLES = """examples:
+  python -m tokenizer encode -t tok.json "Hello, world"
+  python -m tokenizer encode -t tok.json --file book.txt > ids.txt
+  python -m tokenizer encode -t tok.json --file book.txt -o ids.npy
+  python -m tokenizer encode -t tok.json "<|endoftext|>" --specials encode
+"""
+DECODE_EXAMPLES = """examples:
+  python -m tokenizer decode -t tok.json 104 105
+  python -m tokenizer encode -t tok.json "Hello" | python -m tokenizer decode -t tok.json
+  python -m tokenizer decode -t tok.json --file ids.npy > same_book.txt
+"""
+WRITTEN_TOGETHER = 1 << 12  # ids in one write
+DECODED_TOGETHER = 1 << 20
 BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 
@@ -49,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = whole.add_subparsers(metavar="train | encode | decode | show", required=True)
 
-    train = commands.add_parser("train", help="train a tokenizer on text files")
+    train = add_command(commands, "train", "train a tokenizer on text files", TRAIN_EXAMPLES)
     train.set_defaults(run=run_train)
     train.add_argument("files", nargs="+", metavar="FILE", help="UTF-8 text")
     train.add_argument("--vocab-size", type=int, required=True, metavar="N", help="256 + special tokens or more")
@@ -64,26 +85,37 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--tie-break", default="huggingface", choices=list(TIE_RULES), help="among pairs of equal count")
     train.add_argument("--workers", type=int, default=1, metavar="N", help="processes that count (default: 1)")
 
-    encode = commands.add_parser("encode", help="text to ids")
+    encode = add_command(commands, "encode", "text to ids", ENCODE_EXAMPLES)
     encode.set_defaults(run=run_encode)
     encode.add_argument("text", nargs="?", help="the text (default: standard input, or --file)")
     encode.add_argument("--file", metavar="FILE", help="encode the text of a file")
+    encode.add_argument("-o", "--output", metavar="FILE.npy", help="write an array for NumPy, as training data")
     add_specials(encode)
 
-    decode = commands.add_parser("decode", help="ids to text")
+    decode = add_command(commands, "decode", "ids to text", DECODE_EXAMPLES)
     decode.set_defaults(run=run_decode)
-    decode.add_argument("ids", nargs="*", metavar="ID", help="the ids (default: standard input)")
+    decode.add_argument("ids", nargs="*", metavar="ID", help="the ids (default: standard input, or --file)")
+    decode.add_argument("--file", metavar="FILE.npy", help="decode what encode -o wrote")
 
-    seeing = commands.add_parser("show", help="colour the tokens and show how each word became them")
+    seeing = add_command(commands, "show", showing.HELP, showing.EXAMPLES)
     seeing.set_defaults(run=run_show)
-    seeing.add_argument("text")
-    seeing.add_argument(
-        "-t", "--tokenizer", metavar="FILE", help="a saved tokenizer (default: a small one, trained on the spot)"
-    )
+    showing.add_arguments(seeing)
     add_specials(seeing)
     for command in (encode, decode):
         command.add_argument("-t", "--tokenizer", metavar="FILE", required=True, help="a saved tokenizer")
     return whole
+
+
+def add_command(commands: Any, name: str, purpose: str, examples: str) -> argparse.ArgumentParser:
+    """A command with its purpose and its examples, both in its help."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return command
 
 
 def add_specials(command: argparse.ArgumentParser) -> None:
@@ -105,6 +137,8 @@ def run_train(args: argparse.Namespace) -> None:
     paths = [Path(name) for name in args.files]
     for path in filter(Path.is_file, paths):  # not a pipe, which can be read only once
         refuse_binary(path)
+    if not has_fast_form(splitter(args.pattern).pattern):
+        print(f"note: a regex of your own runs in the readable form; {', '.join(PATTERNS)} are faster", file=sys.stderr)
     began = time.perf_counter()
     with ExitStack() as stack:
         progress = Progress(
@@ -138,55 +172,38 @@ def refuse_binary(path: Path) -> None:
         raise TokenizerError(f"{path}: looks binary (a NUL at byte {place}); give text files")
 
 
-class Progress:
-    """Two bars on standard error, counting and then merging; none where that is not a terminal."""
-
-    def __init__(self, stack: ExitStack, total_bytes: int, n_merges: int) -> None:
-        self._stack, self._total_bytes, self._n_merges = stack, total_bytes, n_merges
-        self._bar: Any = None
-        self.counted = 0
-
-    def __call__(self, record: Counting | Merge) -> None:
-        if isinstance(record, Counting):
-            bar = self._bar or self._open("counting", self._total_bytes, "B")
-            bar.update(record.bytes_read - self.counted)
-            self.counted = record.bytes_read
-        else:
-            if record.rank == 0:
-                self._bar = self._open("merging", self._n_merges, "")
-            self._bar.update()
-
-    def _open(self, what: str, total: int, unit: str) -> Any:
-        from tqdm import tqdm  # only who trains at the command line needs it
-
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = tqdm(total=total, desc=what, unit=unit, unit_scale=bool(unit), disable=None)
-        self._stack.callback(self._bar.close)
-        return self._bar
-
-
 def run_encode(args: argparse.Namespace) -> None:
-    """Write the ids of a text, a file or standard input as one line, as they come."""
+    """Write the ids of a text, a file or standard input: as one line, as they come, or as an array to a file."""
     tok = load_tokenizer(args.tokenizer)
+    if args.output and not args.output.endswith(".npy"):
+        raise TokenizerError(f"encode: --output writes a .npy file, got {args.output!r}")
     with ExitStack() as stack:
-        if args.text is not None and args.file is not None:
-            raise TokenizerError("encode: got a text and --file; give one of them")
-        chunks: Iterable[str]
-        if args.text is not None:
-            chunks = [args.text]
-        elif args.file is None:
-            chunks = read_chunks(sys.stdin.buffer, "standard input")
-        else:
-            try:
-                chunks = read_chunks(stack.enter_context(open(args.file, "rb")), args.file)
-            except OSError as error:
-                raise TokenizerError(f"{args.file}: cannot be read: {error.strerror or error}") from None
+        chunks = text_chunks(args, stack)
+        rules = special_rules(args)
+        if args.output:
+            ids = tok.encode_to_array(chunks, **rules, out=args.output)
+            print(f"{args.output}: {len(ids):,} ids, {ids.dtype}")
+            return
         gap = ""
-        for i in tok.encode_iterable(chunks, **special_rules(args)):
-            sys.stdout.write(f"{gap}{i}")
+        stream = map(str, tok.encode_iterable(chunks, **rules))
+        while some := list(islice(stream, WRITTEN_TOGETHER)):
+            sys.stdout.write(gap + " ".join(some))
             gap = " "
         sys.stdout.write("\n")
+
+
+def text_chunks(args: argparse.Namespace, stack: ExitStack) -> Iterable[str]:
+    """The text that encode was given: itself, a file, or standard input."""
+    if args.text is not None and args.file is not None:
+        raise TokenizerError("encode: got a text and --file; give one of them")
+    if args.text is not None:
+        return [args.text]
+    if args.file is None:
+        return read_chunks(sys.stdin.buffer, "standard input")
+    try:
+        return read_chunks(stack.enter_context(open(args.file, "rb")), args.file)
+    except OSError as error:
+        raise TokenizerError(f"{args.file}: cannot be read: {error.strerror or error}") from None
 
 
 def special_rules(args: argparse.Namespace) -> dict[str, Any]:
@@ -198,12 +215,26 @@ def special_rules(args: argparse.Namespace) -> dict[str, Any]:
 def run_decode(args: argparse.Namespace) -> None:
     """Write the bytes of the ids."""
     tok = load_tokenizer(args.tokenizer)
-    data = tok.decode_bytes(parse_ids(args.ids or sys.stdin.read().split()))
+    if args.ids and args.file is not None:
+        raise TokenizerError("decode: got ids and --file; give one of them")
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)  # the bytes themselves, so that decode undoes encode in a pipe
+    for ids in [parse_ids(args.ids or sys.stdin.read().split())] if args.file is None else id_arrays(args.file):
+        sys.stdout.buffer.write(tok.decode_bytes(ids))  # the bytes themselves, so that decode undoes encode in a pipe
     if sys.stdout.isatty():
         sys.stdout.buffer.write(b"\n")
     sys.stdout.buffer.flush()
+
+
+def id_arrays(path: str) -> Iterator[Any]:
+    """The ids of a .npy file, some at a time."""
+    try:
+        ids = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"{path}: not a .npy file of ids: {error}") from None
+    if getattr(ids, "ndim", 0) != 1 or ids.dtype.kind not in "iu":
+        raise TokenizerError(f"{path}: expected a row of whole numbers, as encode -o writes it")
+    for begin in range(0, len(ids), DECODED_TOGETHER):
+        yield ids[begin : begin + DECODED_TOGETHER]
 
 
 def parse_ids(words: Iterable[str]) -> Iterator[int]:
@@ -215,31 +246,17 @@ def parse_ids(words: Iterable[str]) -> Iterator[int]:
 
 
 def run_show(args: argparse.Namespace) -> None:
-    """Colour the tokens of a text, and tell merge by merge how each of its words became tokens."""
-    tok = load_tokenizer(args.tokenizer) if args.tokenizer else small_tokenizer()
-    ids = tok.encode(args.text, **special_rules(args))
-    tokens = [tok.vocab[i] for i in ids]
-    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print(show.coloured(tokens) if colours else show.bracketed(tokens))
-    print(f"{len(ids)} tokens: {' '.join(map(str, ids))}")
-    if isinstance(tok, CharTokenizer):
-        return
-    whole = frozenset(tok.special_tokens if args.specials == "encode" else ())
-    stretches = [stretch for stretch, is_special in split_special(args.text, whole) if not is_special]
-    for word in dict.fromkeys(word for stretch in stretches for word in tok.split(stretch)):  # each once, in order
-        print("\n" + show.word_text(word.encode(), tok.encode_steps(word), tok.vocab))
-
-
-def small_tokenizer() -> Tokenizer:
-    """A tokenizer of 1024 tokens, made in half a second from the text that every Python carries."""
-    from pydoc_data.topics import topics
-
-    print("no -t FILE: trained a small tokenizer on the text of Python's help", file=sys.stderr)
-    return train_bpe((topics[name] for name in sorted(topics)), 1024)
+    """Show a text's tokens, or the first merges of a corpus."""
+    for path in filter(Path.is_file, map(Path, args.training or ())):
+        refuse_binary(path)
+    showing.present(args, **special_rules(args))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 for bad input (after one line that says what), 130."""
+    if not (sys.argv[1:] if argv is None else argv):
+        parser().print_help()
+        return 0
     args = parser().parse_args(argv)
     try:
         args.run(args)

@@ -1,17 +1,24 @@
-"""From a source of text to a trained Tokenizer: counting, then merging, then the vocabulary."""
+"""From a source of text to a trained Tokenizer: counting, then merging, then the vocabulary.
+
+Here the form is chosen, readable or fast (forms.py).
+"""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 
-from tokenizer.count import Counting, count_pretokens
+from tokenizer import train
+from tokenizer.count import Counting, count_words
 from tokenizer.errors import OutOfPairsError, TokenizerError
+from tokenizer.fast import train as fast
+from tokenizer.fast.corpus import Words
+from tokenizer.forms import fast_wanted
 from tokenizer.patterns import splitter
 from tokenizer.read import Source
 from tokenizer.special import check_names
 from tokenizer.ties import tie_rule
 from tokenizer.tokenizer import Tokenizer
-from tokenizer.train import Merge, merges
+from tokenizer.train import Merge
 
 
 def train_bpe(
@@ -52,12 +59,12 @@ def train_bpe(
             f"train_bpe: vocab_size {vocab_size} is too small; it must be at least {256 + len(specials)}: "
             f"256 bytes and {len(specials)} special tokens"
         )
-    counts = count_pretokens(source, pattern, specials, workers=workers, executor=executor, progress=progress)
-    if not counts:
+    words = count_words(source, pattern, specials, workers, executor, progress)
+    if not len(words):
         raise TokenizerError("train_bpe: the source holds no text")
     pairs = []
     vocab = {byte: bytes([byte]) for byte in range(256)}
-    for merge in merges(counts, n_merges, tie_break=tie_break):
+    for merge in _merging(words, n_merges, tie_break):
         pairs.append((merge.left, merge.right))
         vocab[merge.token] = merge.token_bytes
         if progress:
@@ -70,6 +77,41 @@ def train_bpe(
             most,
         )
     return Tokenizer(vocab, pairs, {name: len(vocab) + i for i, name in enumerate(specials)}, pattern)
+
+
+def merges(
+    counts: Mapping[bytes, int],
+    n_merges: int | None = None,
+    *,
+    tie_break: str = "huggingface",
+    rivals: int = 0,
+) -> Iterator[Merge]:
+    """Train: yield one Merge after the other, `n_merges` of them, or as many as the corpus gives.
+
+    counts: pre-token -> how often it occurs, as count_pretokens gives it (`first_seen` uses its order)
+    tie_break: which pair wins among those of equal count, by name; each rule is stated in ties.py:
+        huggingface (its ids, its merges), smallest_ids, greatest_bytes (CS336), first_seen (minbpe)
+    rivals: how many of the pairs next in line each Merge carries; with any, the readable form runs
+
+    It ends early, without an error, when no two tokens stand side by side any more.
+
+    >>> for merge in merges({b"low": 5, b"lower": 2, b"new": 4}, 3):
+    ...     print(merge.left, merge.right, merge.count)
+    b'l' b'o' 7
+    b'lo' b'w' 7
+    b'e' b'w' 4
+
+    Raises TokenizerError for an unknown tie rule, a negative number, or a count that is not positive.
+    """
+    if rivals or not fast_wanted():
+        return train.merges(counts, n_merges, tie_break=tie_break, rivals=rivals)
+    return fast.merges(counts, n_merges, tie_break=tie_break)
+
+
+def _merging(words: Words, n_merges: int, tie_break: str) -> Iterator[Merge]:
+    if fast_wanted():
+        return fast.merges(words, n_merges, tie_break=tie_break)
+    return train.merges(words.to_dict(), n_merges, tie_break=tie_break)
 
 
 def _hint(source: Source) -> str:

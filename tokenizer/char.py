@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from tokenizer import formats
 from tokenizer.decode import decode_bytes, decode_text, decode_with_offsets
 from tokenizer.errors import TokenizerError, check_text
 from tokenizer.special import Names
+
+if TYPE_CHECKING:
+    from tokenizer.explain import Explanation
 
 
 class CharTokenizer:
@@ -97,10 +100,25 @@ class CharTokenizer:
             yield from self.encode(chunk)
 
     def encode_to_array(
-        self, text: str, allowed_special: Names = (), disallowed_special: Names = "all"
+        self,
+        text: str | Iterable[str],
+        allowed_special: Names = (),
+        disallowed_special: Names = "all",
+        out: str | os.PathLike[str] | None = None,
     ) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """The ids of a text as a 1-d array of the smallest unsigned dtype that holds the vocabulary."""
-        return np.array(self.encode(text), dtype=np.min_scalar_type(self.vocab_size - 1))
+        """The ids of a text, or of the chunks of one, as a 1-d array; see Tokenizer.encode_to_array."""
+        dtype = np.min_scalar_type(self.vocab_size - 1)
+        chunks = [text] if isinstance(text, str) else text
+        arrays = (np.array(self.encode(chunk), dtype) for chunk in chunks)
+        if out is not None:
+            return formats.write_array(out, arrays, dtype)
+        return np.concatenate([np.empty(0, dtype), *arrays])
+
+    def explain(self, text: str) -> "Explanation":
+        """The tokens of a text with their ids; shows itself in a terminal and in a notebook."""
+        from tokenizer.explain import explain  # which knows both kinds of tokenizer
+
+        return explain(self, text)
 
     def decode(self, ids: Iterable[int], errors: str = "replace") -> str:
         """The text of the ids; raises TokenizerError for an id that is not in the vocabulary."""

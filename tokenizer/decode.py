@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
+import numpy as np
+
 from tokenizer.errors import TokenizerError
 
 
 def decode_tokens(ids: Iterable[int], tokens: Mapping[int, bytes]) -> list[bytes]:
     """The bytes of each id; raises TokenizerError for an id that has none, saying where it is."""
-    ids = list(ids)
+    ids = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
     try:
         return [tokens[i] for i in ids]
     except (KeyError, TypeError):

@@ -1,17 +1,21 @@
-"""Tokenizer files: this project's own JSON, written whole or not at all; knows nothing of encoding.
+"""Tokenizer files: reading within bounds, writing whole or not at all, and this project's own JSON.
 
     {"format": "tinylm-tokenizer", "version": 1, "kind": "bpe" | "char", ...}
 
-Bytes are spelled in GPT-2's printable alphabet (alphabet.py): exact, and legible in an editor.
+Bytes are spelled in GPT-2's printable alphabet (alphabet.py): exact, and legible in an editor. The formats of
+others stand in published.py and huggingface.py. Nothing here knows of encoding.
 """
 
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
 
 from tokenizer.alphabet import from_printable, to_printable
 from tokenizer.errors import TokenizerError
@@ -19,11 +23,33 @@ from tokenizer.errors import TokenizerError
 FORMAT = "tinylm-tokenizer"
 VERSION = 1
 
+MAX_BYTES = 1 << 26  # the largest published tokenizer.json has some 35 MB
+MAX_BRACKETS = 1 << 21  # objects and lists; an empty one takes 3 bytes of JSON and 64 of memory
+
 Document = dict[str, Any]
+Array = npt.NDArray[Any]
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that at every moment, also after a crash, it holds all of the old or all of the new.
+class Parts(NamedTuple):
+    """What a tokenizer is made of, in the order of its constructor; every reader gives it, every writer takes it."""
+
+    vocab: dict[int, bytes]
+    merges: list[tuple[bytes, bytes]]
+    special_tokens: dict[str, int]
+    pattern: str
+    ignore_merges: bool = False
+
+    @property
+    def ordinary(self) -> dict[int, bytes]:
+        """id -> bytes of the tokens that are not special, in the order of their ids."""
+        special_ids = set(self.special_tokens.values())
+        return {i: token for i, token in sorted(self.vocab.items()) if i not in special_ids}
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write to that takes its name when the block ends: at every moment, also after a crash, the name stands
+    for all of the old file or all of the new.
 
     Raises OSError as open() does; the old file then stands, and nothing is left beside it.
     """
@@ -31,12 +57,36 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(beside, "xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, all of it or nothing."""
+    with written_whole(path) as file:
+        file.write(data)
+
+
+def write_array(path: str | os.PathLike[str], parts: Iterable[Array], dtype: npt.DTypeLike) -> Array:
+    """Write arrays, one after the other, as one 1-d array in a .npy file, and map it into memory, read-only."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
+    length = 0
+    with written_whole(path) as file:
+        np.lib.format.write_array_header_1_0(file, {**header, "shape": (length,)})
+        data = file.tell()
+        for part in parts:
+            file.write(part.astype(dtype, copy=False).tobytes())
+            length += len(part)
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, {**header, "shape": (length,)})
+        assert file.tell() == data, "NumPy pads the header for any length"
+    if not length:
+        return np.empty(0, dtype)  # an empty file cannot be mapped
+    return np.lib.format.open_memmap(os.fspath(path), mode="r")
 
 
 def write_document(path: str | os.PathLike[str], kind: str, fields: Document) -> None:
@@ -46,41 +96,72 @@ def write_document(path: str | os.PathLike[str], kind: str, fields: Document) ->
     write_atomically(path, text.encode() + b"\n")
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, at most MAX_BYTES of them; raises TokenizerError if it cannot be read or is longer."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise TokenizerError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MAX_BYTES:
+        raise TokenizerError(f"not a tokenizer file: it is longer than {MAX_BYTES >> 20} MB")
+    return data
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The value in a JSON file; raises TokenizerError for what is not JSON, or is built to fill memory."""
+    return parse_json(read_bytes(path))
+
+
+def parse_json(data: bytes) -> Any:
+    """The value that JSON says; see read_json."""
+    if data.count(b"[") + data.count(b"{") > MAX_BRACKETS:
+        raise TokenizerError(f"not a tokenizer file: more than {MAX_BRACKETS:,} opening brackets")
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_without_repeats, parse_constant=_no_number)
+    except RecursionError:
+        raise TokenizerError("not a tokenizer file: JSON nested too deeply") from None
+    except TokenizerError:
+        raise
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise TokenizerError(f"not a tokenizer file: not JSON: {error}") from None
+
+
 def read_document(path: str | os.PathLike[str], kind: str | None = None) -> Document:
     """Read a tokenizer file, and check that it is one of ours, and of the kind wanted (default: either).
 
     Raises TokenizerError, naming the file, for one that is missing, not JSON, or not of this format.
     """
     with naming(path):
-        try:
-            with open(path, "rb") as file:
-                document = json.loads(file.read().decode(), object_pairs_hook=_without_repeats)
-        except OSError as error:
-            raise TokenizerError(f"cannot be read: {error.strerror or error}") from None
-        except RecursionError:
-            raise TokenizerError("not a tokenizer file: JSON nested too deeply") from None
-        except TokenizerError:
-            raise
-        except ValueError as error:  # not UTF-8, or not JSON
-            raise TokenizerError(f"not a tokenizer file: not JSON: {error}") from None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise TokenizerError(f'not a tokenizer file of ours: it lacks "format": "{FORMAT}"')
-        if document.get("version") != VERSION:
-            found = document.get("version")
-            raise TokenizerError(f"version {found!r} of the format; this program reads version {VERSION}")
-        kinds = [kind] if kind else ["bpe", "char"]
-        if document.get("kind") not in kinds:
-            raise TokenizerError(f'expected "kind" {" or ".join(kinds)}, got {document.get("kind")!r}')
-        return document
+        document = read_json(path)
+        check_document(document, kind)
+        return dict(document)
+
+
+def check_document(document: object, kind: str | None = None) -> None:
+    """Raise TokenizerError unless this is a document of ours, of a version and kind that is read here."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        foreign = isinstance(document, dict) and "model" in document
+        hint = "; Hugging Face's tokenizer.json is read by Tokenizer.from_huggingface" if foreign else ""
+        raise TokenizerError(f'not a tokenizer file of ours: it lacks "format": "{FORMAT}"{hint}')
+    if document.get("version") != VERSION:
+        found = document.get("version")
+        raise TokenizerError(f"version {found!r} of the format; this program reads version {VERSION}")
+    kinds = [kind] if kind else ["bpe", "char"]
+    if document.get("kind") not in kinds:
+        raise TokenizerError(f'expected "kind" {" or ".join(kinds)}, got {document.get("kind")!r}')
 
 
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Put the name of the file before the message of a TokenizerError raised inside."""
+    """Put the name of the file before the message of a TokenizerError raised inside, and keep it to a line or two."""
     try:
         yield
     except TokenizerError as error:
-        raise TokenizerError(f"{os.fspath(path)}: {error}") from None
+        message = str(error)
+        if len(message) > 600:  # a file may hold tokens of a megabyte
+            message = f"{message[:300]} ... {message[-300:]}"
+        raise TokenizerError(f"{os.fspath(path)}: {message}") from None
 
 
 def canonical(parts: object) -> bytes:
@@ -101,10 +182,16 @@ def check_fingerprint(document: Document, fingerprint: str) -> None:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> Document:
     document = dict(pairs)
     if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-        raise TokenizerError(f"{twice!r} stands twice in one object")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise TokenizerError(f"{key!r} stands twice in one object")
+            seen.add(key)
     return document
+
+
+def _no_number(literal: str) -> NoReturn:
+    raise TokenizerError(f"not a tokenizer file: not JSON: it holds {literal}")
 
 
 def field(document: Document, name: str, expected: type) -> Any:
@@ -116,43 +203,56 @@ def field(document: Document, name: str, expected: type) -> Any:
     return value
 
 
-def bpe_fields(
-    vocab: Mapping[int, bytes],
-    merges: Sequence[tuple[bytes, bytes]],
-    special_tokens: Mapping[str, int],
-    pattern: str,
-) -> Document:
+def bpe_fields(parts: Parts) -> Document:
     """The JSON fields of a byte-level BPE."""
-    special_ids = set(special_tokens.values())
     return {
-        "pattern": pattern,
-        "special_tokens": dict(special_tokens),
-        "merges": [f"{to_printable(left)} {to_printable(right)}" for left, right in merges],
-        "vocab": {to_printable(token): i for i, token in sorted(vocab.items()) if i not in special_ids},
+        "pattern": parts.pattern,
+        "special_tokens": dict(parts.special_tokens),
+        **({"ignore_merges": True} if parts.ignore_merges else {}),  # so that the files of all others stay as they are
+        "merges": [f"{to_printable(left)} {to_printable(right)}" for left, right in parts.merges],
+        "vocab": {to_printable(token): i for i, token in parts.ordinary.items()},
     }
 
 
-def parse_bpe(
-    document: Document,
-) -> tuple[dict[int, bytes], list[tuple[bytes, bytes]], dict[str, int], str]:
-    """Read those fields back: vocabulary without special tokens, merges, special tokens, pattern.
+def parse_bpe(document: Document) -> Parts:
+    """Read those fields back; the vocabulary comes without the special tokens.
 
     Checks the file's grammar only: whether the parts fit together is the Tokenizer's to say.
     """
+    return Parts(
+        parse_vocab(field(document, "vocab", dict)),
+        parse_merges(field(document, "merges", list)),
+        field(document, "special_tokens", dict),
+        field(document, "pattern", str),
+        field(document, "ignore_merges", bool) if "ignore_merges" in document else False,
+    )
+
+
+def parse_vocab(tokens: Mapping[str, Any]) -> dict[int, bytes]:
+    """id -> bytes, from tokens in the printable alphabet -> id."""
     vocab: dict[int, bytes] = {}
-    for token, i in field(document, "vocab", dict).items():
+    for token, i in tokens.items():
         if type(i) is not int:
             raise TokenizerError(f'"vocab": the id of {token!r} is {i!r}, not a whole number')
         if i in vocab:
             raise TokenizerError(f'"vocab": id {i} is given twice, to {to_printable(vocab[i])!r} and {token!r}')
         vocab[i] = from_printable(token)
+    return vocab
+
+
+def parse_merges(lines: Iterable[Any]) -> list[tuple[bytes, bytes]]:
+    """Pairs of bytes, from lines of two tokens in the printable alphabet with a space between."""
+    known: dict[str, bytes] = {}  # most parts come more than once
     merges = []
-    for rank, line in enumerate(field(document, "merges", list)):
+    for rank, line in enumerate(lines):
         parts = line.split(" ") if isinstance(line, str) else []
         if len(parts) != 2:
             raise TokenizerError(f'"merges": entry {rank} is {line!r}, not two tokens with a space between')
-        merges.append((from_printable(parts[0]), from_printable(parts[1])))
-    return vocab, merges, field(document, "special_tokens", dict), field(document, "pattern", str)
+        for part in parts:
+            if part not in known:
+                known[part] = from_printable(part)
+        merges.append((known[parts[0]], known[parts[1]]))
+    return merges
 
 
 def parse_char(document: Document) -> list[str]:

@@ -4,28 +4,32 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from concurrent.futures import Executor
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tokenizer import formats, special
+from tokenizer import batch, formats, huggingface, published, special
 from tokenizer.alphabet import to_printable
 from tokenizer.blocks import blocks
-from tokenizer.decode import decode_bytes, decode_text, decode_with_offsets
-from tokenizer.encode import EncodeStep, encode_steps, encode_word
+from tokenizer.coder import Coder, IdArray
+from tokenizer.decode import decode_text, decode_with_offsets
+from tokenizer.encode import EncodeStep
 from tokenizer.errors import TokenizerError, check_text
+from tokenizer.explain import Explanation, explain
+from tokenizer.formats import Parts
+from tokenizer.forms import has_fast_form
 from tokenizer.patterns import splitter
 from tokenizer.special import Names
 from tokenizer.vocabulary import BytePair, check_specials, check_tokens, ids_of_tokens, place_specials, rank_merges
-
-CACHED_WORDS = 1 << 16  # at some 300 bytes each; 1 MB of English has about 30,000 different ones
-CACHED_LENGTH = 64  # characters; longer words seldom come twice
+from tokenizer.workers import check_workers
 
 
 class Tokenizer:
-    """A byte-level BPE tokenizer; train_bpe, from_merges and load make one, and nothing changes it.
+    """A byte-level BPE tokenizer; train_bpe, from_merges, load and the readers of other people's files make one,
+    and nothing changes it.
 
     Lossless: `decode(encode(text)) == text` for every text, `decode_bytes(encode_bytes(data)) == data` for
     every byte string.
@@ -44,6 +48,7 @@ class Tokenizer:
         merges: Sequence[BytePair],
         special_tokens: Mapping[str, int] | Iterable[str] | None = None,
         pattern: str = "gpt2",
+        ignore_merges: bool = False,
     ) -> None:
         """Check every law of a vocabulary (vocabulary.py); raises TokenizerError for the first one broken."""
         check_tokens(vocab)
@@ -54,8 +59,10 @@ class Tokenizer:
         self._merges = [(left, right) for left, right in merges]
         self._tokens = dict(vocab) | {i: name.encode() for name, i in self._specials.items()}
         self._byte_ids = [ids[bytes([byte])] for byte in range(256)]
+        self._whole = ids if ignore_merges else {}  # the pre-tokens that are tokens without being merged
         self._splitter = splitter(pattern)
-        self._cached = lru_cache(CACHED_WORDS)(self._encode_piece)
+        self._special_names = frozenset(self._specials)
+        self._coder = Coder(self._splitter, self._tokens, self._byte_ids, self._ranks, self._whole)
 
     @classmethod
     def from_merges(
@@ -64,14 +71,18 @@ class Tokenizer:
         merges: Sequence[BytePair],
         special_tokens: Mapping[str, int] | Iterable[str] | None = None,
         pattern: str = "gpt2",
+        ignore_merges: bool = False,
     ) -> Self:
         """A tokenizer from id -> bytes and the merged pairs in the order of their rank.
 
         special_tokens: name -> id, or names alone: these keep the id that their bytes have in the
         vocabulary, or get the next free one. Ids need not be in any order, nor without gaps.
+        ignore_merges: a whole pre-token that is in the vocabulary is its own token, whatever the merges make of it:
+        the rule of tiktoken, and of Hugging Face's files that say so (Llama 3's)
+
         Raises TokenizerError if the parts do not fit together.
         """
-        return cls(vocab, merges, special_tokens, pattern)
+        return cls(vocab, merges, special_tokens, pattern, ignore_merges)
 
     # What it is
 
@@ -95,6 +106,16 @@ class Tokenizer:
         """The name of the split pattern, or the regex that it is."""
         return self._splitter.pattern
 
+    @property
+    def has_fast_form(self) -> bool:
+        """Whether encode runs on whole arrays: under a pattern that has a name. A regex of your own runs readable."""
+        return has_fast_form(self.pattern)
+
+    @property
+    def ignore_merges(self) -> bool:
+        """Whether a whole pre-token that is in the vocabulary is its own token, merged or not."""
+        return bool(self._whole)
+
     @cached_property
     def vocab_size(self) -> int:
         """The number of rows that a table indexed by id needs: the greatest id plus one."""
@@ -103,14 +124,16 @@ class Tokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over everything that changes what encode returns: two tokenizers with the
-        same vocabulary, merges, special tokens and pattern have the same one, and no others.
+        same vocabulary, merges, special tokens, pattern and ignore_merges have the same one, and no others.
         """
-        parts = [
+        parts: list[object] = [
             self.pattern,
             sorted(self._specials.items()),
             [(i, to_printable(token)) for i, token in sorted(self._tokens.items())],
             [(to_printable(left), to_printable(right)) for left, right in self._merges],
         ]
+        if self.ignore_merges:  # the marks of all others stand in files and stay
+            parts.append("ignore_merges")
         return hashlib.sha256(formats.canonical(parts)).hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -124,11 +147,17 @@ class Tokenizer:
     def __repr__(self) -> str:
         return (
             f"<Tokenizer: {self.vocab_size} ids, {len(self._merges)} merges, {len(self._specials)} special, "
-            f"pattern {self.pattern!r}, fingerprint {self.fingerprint[:12]}>"
+            f"pattern {self.pattern!r}{'' if self.has_fast_form else ' (no fast form)'}, "
+            f"fingerprint {self.fingerprint[:12]}>"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:  # the cache stays behind
-        return type(self), (self._tokens, self._merges, self._specials, self.pattern)
+        return type(self), tuple(self.parts)
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of, in the order of the constructor."""
+        return Parts(self._tokens, self._merges, self._specials, self.pattern, self.ignore_merges)
 
     # Text to ids
 
@@ -141,18 +170,16 @@ class Tokenizer:
 
         Raises TokenizerError for a refused special token and for a lone surrogate, saying where.
         """
-        allowed, refused = special.choose(self._specials, allowed_special, disallowed_special)
+        allowed, refused = self._choose(allowed_special, disallowed_special)
         special.refuse(check_text(text, "encode"), refused)
         if not allowed:
-            return self._encode_checked(text)
-        ids: list[int] = []
-        for stretch, is_special in special.split_special(text, allowed):
-            ids += [self._specials[stretch]] if is_special else self._encode_checked(stretch)
+            return self._coder.text(text)
+        ids: list[int] = self._encode_parts([special.split_special(text, allowed)])[0].tolist()
         return ids
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text in which nothing is special; raises TokenizerError for a lone surrogate."""
-        return self._encode_checked(check_text(text, "encode_ordinary"))
+        return self._coder.text(check_text(text, "encode_ordinary"))
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """The ids of any bytes, nothing special: `decode_bytes` gives the same bytes back.
@@ -166,57 +193,110 @@ class Tokenizer:
         ids: list[int] = []
         for stretch in re.findall(r"[\udc80-\udcff]+|[^\udc80-\udcff]+", text):
             if "\udc80" <= stretch[0] <= "\udcff":
-                ids += self._encode_word(stretch.encode("utf-8", "surrogateescape"))
+                ids += self._coder.word(stretch.encode("utf-8", "surrogateescape"))
             else:
-                ids += self._encode_checked(stretch)
+                ids += self._coder.text(stretch)
         return ids
 
     def encode_batch(
-        self, texts: Iterable[str], allowed_special: Names = (), disallowed_special: Names = "all"
+        self,
+        texts: Iterable[str],
+        allowed_special: Names = (),
+        disallowed_special: Names = "all",
+        workers: int = 1,
+        executor: Executor | None = None,
     ) -> list[list[int]]:
-        """The ids of each text; see encode."""
-        return [self.encode(text, allowed_special, disallowed_special) for text in texts]
+        """The ids of each text; see encode.
+
+        workers, executor: more than one process, or an executor of any kind, encodes tasks of some MB each; the
+        result does not depend on it
+        """
+        check_workers(workers)
+        several: Iterator[list[list[int]]]
+        if executor is None and workers == 1:
+            several = (
+                batch.parted(*self.encode_group(group, allowed_special, disallowed_special))
+                for group in batch.groups(texts)
+            )
+        else:
+            several = batch.encode_elsewhere(self, texts, allowed_special, disallowed_special, workers, executor)
+        return [ids for some in several for ids in some]
+
+    def encode_group(
+        self, texts: Sequence[str], allowed_special: Names = (), disallowed_special: Names = "all"
+    ) -> tuple[IdArray, npt.NDArray[np.intp]]:
+        """The ids of several texts in one array, one text after the other, and where in it each text ends."""
+        allowed, refused = self._choose(allowed_special, disallowed_special)
+        for number, text in enumerate(texts):
+            special.refuse(check_text(text, f"encode: text {number}"), refused)
+        if not allowed:
+            return self._coder.texts(texts)
+        return self._encode_parts(special.split_special(text, allowed) for text in texts)
 
     def encode_iterable(
         self, chunks: Iterable[str], allowed_special: Names = (), disallowed_special: Names = "all"
     ) -> Iterator[int]:
         """The ids of the text that the chunks (the lines of a file, say) join to, one by one.
 
-        They are the ids that encode gives the whole text, wherever it is cut into chunks; memory does not
-        grow with the text, save under a regex of your own, which nobody knows where to cut.
+        They are the ids that encode gives the whole text, wherever it is cut into chunks. Some chunks are taken
+        ahead (a quarter of a million characters); memory does not grow with the text, save under a regex of your own,
+        which nobody knows where to cut.
         """
-        allowed, refused = special.choose(self._specials, allowed_special, disallowed_special)
-        checked = (check_text(chunk, f"chunk {n}") for n, chunk in enumerate(chunks))
-        for stretch, is_special in blocks(special.refusing(checked, refused), self._splitter, allowed):
-            yield from [self._specials[stretch]] if is_special else self._encode_checked(stretch)
+        for ids in self._encode_chunks(chunks, allowed_special, disallowed_special):
+            yield from ids.tolist()
 
     def encode_to_array(
-        self, text: str, allowed_special: Names = (), disallowed_special: Names = "all"
-    ) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """The ids of a text as a 1-d array of the smallest unsigned dtype that holds the vocabulary."""
-        ids = self.encode(text, allowed_special, disallowed_special)
-        return np.array(ids, dtype=np.min_scalar_type(self.vocab_size - 1))
+        self,
+        text: str | Iterable[str],
+        allowed_special: Names = (),
+        disallowed_special: Names = "all",
+        out: str | os.PathLike[str] | None = None,
+    ) -> IdArray:
+        """The ids of a text as a 1-d array of the smallest unsigned dtype that holds the vocabulary.
+
+        text: a str, or chunks of one, as encode_iterable takes them
+        out: a .npy file to write them to; then the array is a map of that file, read-only, and memory does not grow
+        with the text. The file appears whole or not at all.
+        """
+        chunks = [check_text(text, "encode_to_array")] if isinstance(text, str) else text
+        arrays = self._encode_chunks(chunks, allowed_special, disallowed_special)
+        if out is None:
+            return np.concatenate([np.empty(0, self._coder.dtype), *arrays])
+        return formats.write_array(out, arrays, self._coder.dtype)
 
     def split(self, text: str) -> list[str]:
         """The pre-tokens of a text, the words that no merge crosses; they join to the text."""
         return self._splitter.split(check_text(text, "split"))
 
     def encode_steps(self, word: str | bytes) -> Iterator[EncodeStep]:
-        """Every merge, in order, by which one pre-token becomes its tokens."""
+        """Every merge, in order, by which one pre-token becomes its tokens.
+
+        Under ignore_merges there are none for a pre-token that is a token and that no merges lead to.
+        """
         data = check_text(word, "encode_steps").encode() if isinstance(word, str) else word
-        return encode_steps([self._byte_ids[byte] for byte in data], self._ranks)
+        return self._coder.steps(data)
 
-    def _encode_checked(self, text: str) -> list[int]:
-        ids: list[int] = []
-        for piece in self._splitter.split(text):
-            ids += self._cached(piece) if len(piece) <= CACHED_LENGTH else self._encode_piece(piece)
-        return ids
+    def explain(self, text: str, allowed_special: Names = (), disallowed_special: Names = "all") -> Explanation:
+        """How a text becomes its tokens, merge by merge; shows itself in a terminal and in a notebook."""
+        return explain(self, text, allowed_special, disallowed_special)
 
-    def _encode_piece(self, piece: str) -> list[int]:
-        return self._encode_word(piece.encode())
+    def _choose(self, allowed: Names, disallowed: Names) -> tuple[frozenset[str], frozenset[str]]:
+        if disallowed == "all" and not allowed:  # what most calls say
+            return frozenset(), self._special_names
+        return special.choose(self._specials, allowed, disallowed)
 
-    def _encode_word(self, word: bytes) -> list[int]:
-        return encode_word([self._byte_ids[byte] for byte in word], self._ranks)
+    def _encode_parts(self, texts: Iterable[Iterable[tuple[str, bool]]]) -> tuple[IdArray, npt.NDArray[np.intp]]:
+        return batch.encode_parts(self._coder, self._specials, texts)
+
+    def _encode_chunks(
+        self, chunks: Iterable[str], allowed_special: Names, disallowed_special: Names
+    ) -> Iterator[IdArray]:
+        """The ids of the text that the chunks join to, some at a time."""
+        allowed, refused = self._choose(allowed_special, disallowed_special)
+        checked = (check_text(chunk, f"chunk {n}") for n, chunk in enumerate(chunks))
+        stretches = blocks(special.refusing(checked, refused), self._splitter, allowed)
+        for group in batch.groups_of_parts(stretches):
+            yield self._encode_parts([group])[0]
 
     # Ids to text
 
@@ -229,7 +309,7 @@ class Tokenizer:
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of the ids; raises TokenizerError for an id that is not in the vocabulary."""
-        return decode_bytes(ids, self._tokens)
+        return self._coder.decode_bytes(ids)
 
     def decode_with_offsets(self, ids: Iterable[int]) -> tuple[str, list[int]]:
         """The text, and for each id the number of the character in it that the id's first byte belongs to.
@@ -242,8 +322,7 @@ class Tokenizer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the tokenizer as JSON (formats.py): all of the file or, if it fails, nothing."""
-        fields = formats.bpe_fields(self._tokens, self._merges, self._specials, self.pattern)
-        formats.write_document(path, "bpe", {**fields, "fingerprint": self.fingerprint})
+        formats.write_document(path, "bpe", {**formats.bpe_fields(self.parts), "fingerprint": self.fingerprint})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -253,3 +332,66 @@ class Tokenizer:
             loaded = cls(*formats.parse_bpe(document))
             formats.check_fingerprint(document, loaded.fingerprint)
         return loaded
+
+    # Other people's files (published.py, huggingface.py); each raises TokenizerError for what it cannot read or say
+
+    @classmethod
+    def from_gpt2(
+        cls,
+        vocab_json: str | os.PathLike[str],
+        merges_txt: str | os.PathLike[str],
+        special_tokens: Mapping[str, int] | Iterable[str] | None = None,
+    ) -> Self:
+        """Read the vocab.json and merges.txt of GPT-2 (there: encoder.json and vocab.bpe), under its pattern.
+
+        special_tokens: the files do not mark them; by default those in the vocabulary that training cannot have
+        made, as <|endoftext|>: no merge makes it, and the pattern cuts it in three.
+        """
+        parts = published.read_gpt2(vocab_json, merges_txt, special_tokens)
+        with formats.naming(vocab_json):
+            return cls(*parts)
+
+    def to_gpt2(self, folder: str | os.PathLike[str]) -> None:
+        """Write vocab.json and merges.txt into a folder, which is made if need be; for the pattern gpt2 alone."""
+        files = published.gpt2_files(self.parts)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in files.items():
+            formats.write_atomically(os.path.join(folder, name), data)
+
+    @classmethod
+    def from_tiktoken(
+        cls,
+        path: str | os.PathLike[str],
+        pattern: str | None = None,
+        special_tokens: Mapping[str, int] | Iterable[str] | None = None,
+    ) -> Self:
+        """Read a .tiktoken file; ids are its ranks, and equal those of tiktoken for every text.
+
+        pattern, special_tokens: the file does not hold them; both may be left out for r50k_base and cl100k_base as
+        OpenAI published them. Its merges, which it does not hold either, are found from the ranks, and ignore_merges
+        is set where these do not reach every token.
+        """
+        parts = published.read_tiktoken(path, pattern, special_tokens)
+        with formats.naming(path):
+            return cls(*parts)
+
+    def to_tiktoken(self, path: str | os.PathLike[str]) -> None:
+        """Write a .tiktoken file: tokens and ids, without the pattern and special_tokens, which go with it."""
+        formats.write_atomically(path, published.tiktoken_file(self.parts))
+
+    @classmethod
+    def from_huggingface(cls, path: str | os.PathLike[str], *, ignore_normalizer: bool = False) -> Self:
+        """Read a tokenizer.json of Hugging Face; ids equal those of its encode(text, add_special_tokens=False).
+
+        Every added token becomes a special token, so encode refuses it in text unless it is allowed: the ids there
+        are those of encode(text, allowed_special="all") here. Beginning and end tokens are never added.
+        ignore_normalizer: read a file that puts text in a Unicode normal form (Qwen's: NFC) all the same; ids are
+        then equal for texts that are in that form.
+        """
+        parts = huggingface.read_huggingface(path, ignore_normalizer)
+        with formats.naming(path):
+            return cls(*parts)
+
+    def to_huggingface(self, path: str | os.PathLike[str]) -> None:
+        """Write a tokenizer.json, which gives the same ids in tokenizers and transformers."""
+        formats.write_atomically(path, huggingface.huggingface_file(self.parts))

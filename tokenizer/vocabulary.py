@@ -8,6 +8,10 @@ from tokenizer.special import check_names
 
 BytePair = tuple[bytes, bytes]
 
+MAX_ID = (1 << 24) - 1
+"""The greatest id. Tables are indexed by id (an embedding has a row for each), so one stray id of a billion would
+cost gigabytes; the largest vocabularies in use have some 300,000."""
+
 
 def place_specials(
     vocab: Mapping[int, bytes], special_tokens: Mapping[str, int] | Iterable[str] | None
@@ -18,7 +22,8 @@ def place_specials(
     {'<s>': 1, '</s>': 2}
     """
     if isinstance(special_tokens, Mapping):
-        check_names(special_tokens)
+        for name in special_tokens:
+            check_names([name])
         return dict(special_tokens)
     placed: dict[str, int] = {}
     known = {token: i for i, token in vocab.items()}
@@ -29,11 +34,19 @@ def place_specials(
     return placed
 
 
+def too_great(i: int) -> str:
+    """What is wrong with an id beyond MAX_ID."""
+    named = f"the id {i}" if i < 1 << 64 else f"an id of {i.bit_length()} bits"
+    return f"{named} is beyond {MAX_ID}, the greatest allowed: tables with a row for each id would not fit memory"
+
+
 def check_tokens(vocab: Mapping[int, bytes]) -> None:
     """Every id is a whole number from 0, and every token is bytes, and not empty."""
     for i, token in vocab.items():
         if type(i) is not int or i < 0:
             raise TokenizerError(f"vocabulary: expected ids that are ints from 0, got {i!r} for {token!r}")
+        if i > MAX_ID:
+            raise TokenizerError(f"vocabulary: {too_great(i)} (for {token!r})")
         if type(token) is not bytes or not token:
             raise TokenizerError(f"vocabulary: expected id -> bytes, not empty, got {token!r} for id {i}")
 
@@ -44,6 +57,8 @@ def check_specials(vocab: Mapping[int, bytes], special_tokens: Mapping[str, int]
     for name, i in special_tokens.items():
         if type(i) is not int or i < 0:
             raise TokenizerError(f"special tokens: expected an id that is an int from 0, got {i!r} for {name!r}")
+        if i > MAX_ID:
+            raise TokenizerError(f"special tokens: {too_great(i)} (for {name!r})")
         if i in owner:
             raise TokenizerError(f"special tokens: {owner[i]!r} and {name!r} share the id {i}")
         if vocab.get(i, name.encode()) != name.encode():

@@ -15,7 +15,7 @@ from tokenizer_strategies import FRAGMENTS, SPECIALS, mostly_utf8, texts, texts_
 from tokenizer import CharTokenizer, StreamDecoder, Tokenizer, TokenizerError, train_bpe
 from tokenizer.encode import encode_long_word, encode_steps, encode_word
 
-any_tokenizer = st.integers(0, 4).map(lambda i: tokenizers()[i])
+any_tokenizer = st.integers(0, 8).map(lambda i: tokenizers()[i])
 strings = st.text(max_size=12) | texts
 
 

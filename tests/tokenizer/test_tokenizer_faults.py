@@ -4,13 +4,17 @@ import codecs
 import heapq
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pytest
 import regex
 import test_tokenizer_counting as counting
 import test_tokenizer_encoding as encoding
+import test_tokenizer_fast_counting as fast_counting
+import test_tokenizer_fast_encoding as fast_encoding
 import test_tokenizer_files as files
 import test_tokenizer_specials as specials
 import test_tokenizer_splitting as splitting
@@ -23,6 +27,12 @@ import tokenizer.count
 import tokenizer.read
 import tokenizer.special
 from tokenizer import StreamDecoder, Tokenizer
+from tokenizer.fast.classes import O
+from tokenizer.fast.cut import cutter
+from tokenizer.fast.encode import Encoder
+from tokenizer.fast.pretokens import PretokenFinder, Units
+from tokenizer.fast.rules import RULES
+from tokenizer.forms import use_form
 from tokenizer.patterns import Splitter, splitter
 from tokenizer.special import finder
 from tokenizer.ties import TIE_RULES
@@ -32,11 +42,13 @@ Patch = pytest.MonkeyPatch
 FAULTS: list[Any] = []
 
 
-def fault(catcher: Callable[..., object]) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
-    """Register a mistake, and the test that catches it."""
+def fault(
+    catcher: Callable[..., object], form: str = "readable", **settled: Any
+) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
+    """Register a mistake in one form, and the test that catches it, with those of its arguments that are settled."""
 
     def register(mistake: Callable[[Patch], None]) -> Callable[[Patch], None]:
-        FAULTS.append(pytest.param(mistake, catcher, id=mistake.__name__))
+        FAULTS.append(pytest.param(mistake, catcher, form, settled, id=mistake.__name__))
         return mistake
 
     return register
@@ -51,7 +63,7 @@ def few_surprises() -> Iterator[None]:
         "faults", max_examples=2000, derandomize=True, database=None, deadline=None, phases=phases,
         report_multiple_bugs=False,
     )  # fmt: skip
-    caches = (splitter, finder, tokenizer_strategies.tokenizers)
+    caches = (splitter, finder, cutter, tokenizer_strategies.tokenizers)
     for cached in caches:
         cached.cache_clear()
     settings.load_profile("faults")
@@ -270,15 +282,129 @@ def a_save_that_is_not_atomic(patch: Patch) -> None:
     patch.setattr("tokenizer.formats.write_atomically", lambda path, data: Path(path).write_bytes(data))
 
 
+# The fast form
+
+
+@fault(
+    fast_counting.test_every_cut_is_a_boundary_and_units_split_alone_give_the_whole,
+    "fast",
+    pattern="gpt2",
+    alphabet="as' \t",
+)
+def cut_between_apostrophe_and_letter(patch: Patch) -> None:
+    change_rules(patch, "gpt2", between=(*RULES["gpt2"].between, ("A", "L")))
+
+
+@fault(
+    fast_counting.test_every_cut_is_a_boundary_and_units_split_alone_give_the_whole,
+    "fast",
+    pattern="gpt4",
+    alphabet="a! \n",
+)
+def line_end_cut_off_punctuation(patch: Patch) -> None:
+    change_rules(patch, "gpt4", between=(*RULES["gpt4"].between, ("O", "R")))
+
+
+@fault(
+    fast_counting.test_every_cut_is_a_boundary_and_units_split_alone_give_the_whole,
+    "fast",
+    pattern="gpt4",
+    alphabet="a! \n",
+)
+def blanks_at_the_end_of_a_text_split_as_inside_it(patch: Patch) -> None:
+    patch.setattr("tokenizer.fast.pretokens.PretokenFinder._last", lambda self, text, starts: np.zeros(0, np.intp))
+
+
+@fault(
+    fast_counting.test_every_cut_is_a_boundary_and_units_split_alone_give_the_whole,
+    "fast",
+    pattern="gpt2",
+    alphabet="a é\u3000",
+)
+def wide_blanks_taken_for_ink(patch: Patch) -> None:
+    patch.setattr("tokenizer.fast.cut.first_classes", lambda text, starts: np.full(len(starts), O, np.uint8))
+
+
+@fault(fast_counting.test_units_without_doubt_are_one_pretoken_each, "fast", pattern="gpt4")
+def long_numbers_without_doubt(patch: Patch) -> None:
+    change_rules(patch, "gpt4", digits=0)
+
+
+@fault(fast_counting.test_counts_are_those_of_the_readable_form_in_the_same_order, "fast", pattern="gpt2")
+def nul_taken_for_padding(patch: Patch) -> None:
+    def long_only(text: bytes, starts: Any, lengths: Any, apart: Any) -> Any:
+        return np.flatnonzero(lengths > 32)
+
+    patch.setattr("tokenizer.fast.units.UnitIndex._special", staticmethod(long_only))
+
+
+@fault(fast_counting.test_counts_are_those_of_the_readable_form_in_the_same_order, "fast", pattern="gpt2")
+def last_unit_of_a_stretch_taken_for_whole(patch: Patch) -> None:
+    def careless(self: PretokenFinder, text: bytes, stretch: int = 1 << 20) -> Iterator[Units]:
+        begin = 0
+        while begin < len(text):
+            stop = min(begin + stretch, len(text))
+            while stop < len(text) and 0x80 <= text[stop] < 0xC0:
+                stop += 1
+            yield self.units(text[begin:stop])
+            begin = stop
+
+    patch.setattr(PretokenFinder, "walk", careless)
+
+
+@fault(fast_counting.test_a_hash_table_numbers_keys_as_a_dict_does, "fast")
+def hash_taken_for_the_key(patch: Patch) -> None:
+    patch.setattr("tokenizer.fast.units.HashTable._equal", lambda self, numbers, key: numbers >= 0)
+    patch.setattr("tokenizer.fast.units.HashTable._places", lambda self, key: np.zeros(len(key[0]), np.int64))
+
+
+@fault(fast_encoding.test_ids_are_those_of_the_readable_form, "fast")
+def ids_of_the_unit_before(patch: Patch) -> None:
+    real = Encoder._append
+
+    def shifted(self: Encoder, ids: Any, many: Any) -> None:
+        real(self, ids, np.roll(many, 1))
+
+    patch.setattr(Encoder, "_append", shifted)
+
+
+@fault(fast_encoding.test_decoding_an_array_gives_the_bytes_of_the_readable_form, "fast")
+def tails_written_first_to_last(patch: Patch) -> None:
+    patch.setattr("tokenizer.fast.decode.Decoder._write_tails", lambda *args: None)
+
+
+@fault(fast_encoding.test_a_full_memory_is_forgotten_and_nothing_else, "fast")
+def numbers_kept_when_the_memory_is_forgotten(patch: Patch) -> None:
+    real = Encoder._forget
+
+    def half(self: Encoder) -> None:
+        index = getattr(self, "_index", None)
+        real(self)
+        self._index = index or self._index
+
+    patch.setattr(Encoder, "_forget", half)
+
+
+def change_rules(patch: Patch, pattern: str, **changes: Any) -> None:
+    """Put other rules for a pattern, and forget the tables made from the right ones."""
+    patch.setitem(RULES, pattern, replace(RULES[pattern], **changes))
+    cutter.cache_clear()
+
+
 @pytest.mark.usefixtures("few_surprises")
-@pytest.mark.parametrize(("mistake", "catcher"), FAULTS)
+@pytest.mark.parametrize(("mistake", "catcher", "form_name", "settled"), FAULTS)
 def test_the_fault_is_caught(
     mistake: Callable[[Patch], None],
     catcher: Callable[..., None],
+    form_name: str,
+    settled: dict[str, Any],
     request: pytest.FixtureRequest,
     monkeypatch: Patch,
 ) -> None:
-    fixtures = {name: request.getfixturevalue(name) for name in inspect.signature(catcher).parameters}
+    wanted = [name for name in inspect.signature(catcher).parameters if name not in settled]
+    fixtures = {name: request.getfixturevalue(name) for name in wanted}
+    for name in ("SHORT", "LONG", "FEW"):
+        monkeypatch.setattr(f"tokenizer.coder.{name}", 1)  # the fast form for short texts too
     mistake(monkeypatch)
-    with pytest.raises((AssertionError, pytest.fail.Exception)):
-        catcher(**fixtures)
+    with use_form(form_name), pytest.raises((AssertionError, IndexError, StopIteration, pytest.fail.Exception)):
+        catcher(**fixtures, **settled)

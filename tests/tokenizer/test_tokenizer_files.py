@@ -17,7 +17,7 @@ from tokenizer.alphabet import BYTE_TO_CHAR, from_printable, to_printable
 BYTES = {byte: bytes([byte]) for byte in range(256)}
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(9))
 def test_a_tokenizer_comes_back_from_its_file(tmp_path: Path, number: int) -> None:
     tok, path = tokenizers()[number], tmp_path / "tok.json"
     tok.save(path)
@@ -26,6 +26,8 @@ def test_a_tokenizer_comes_back_from_its_file(tmp_path: Path, number: int) -> No
         assert loaded.fingerprint == tok.fingerprint
         assert (loaded.vocab, loaded.merges) == (tok.vocab, tok.merges)
         assert (loaded.special_tokens, loaded.pattern) == (tok.special_tokens, tok.pattern)
+        assert loaded.ignore_merges == tok.ignore_merges
+    assert number < 8 or tok is tokenizers()[-1]
     assert os.listdir(tmp_path) == ["tok.json"]
 
 
@@ -108,6 +110,9 @@ Change = Callable[[dict[str, Any]], object]
         (lambda d: d["special_tokens"].update({"<|x|>": "1"}), "an id that is an int from 0, got '1'"),
         (lambda d: d["vocab"].update(x=1.5), "the id of 'x' is 1.5, not a whole number"),
         (lambda d: d["vocab"].update(x=True), "the id of 'x' is True, not a whole number"),
+        (lambda d: d["vocab"].update(xyz=10**30), "an id of 100 bits is beyond 16777215"),
+        (lambda d: d["special_tokens"].update({"<|x|>": 1 << 24}), "the id 16777216 is beyond 16777215, the greatest"),
+        (lambda d: d.update(ignore_merges=1), '"ignore_merges": expected bool, got int'),
         (lambda d: d["vocab"].update(xyz=97), "id 97 is given twice, to 'a' and 'xyz'"),
         (lambda d: d["vocab"].update(xyz=-5), "ids that are ints from 0, got -5"),
         (lambda d: d["vocab"].update({"": 999}), "not empty, got b'' for id 999"),
@@ -141,13 +146,28 @@ def test_a_damaged_file_gets_one_line_that_names_it(tmp_path: Path, change: Chan
         (b"\xff\xfe", "not JSON"),
         (b"[]", "not a tokenizer file of ours"),
         (b"[" * 100_000, "nested too deeply|not JSON"),
+        (b'{"a": NaN}', "it holds NaN"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not JSON"),
         (b'{"a": 1, "a": 2}', "'a' stands twice in one object"),
+        (b'{"a": 1, "b": 2}', r'Tokenizer\.from_gpt2\("vocab\.json", "merges\.txt"\)'),
     ],
 )
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
     path = tmp_path / "tok.json"
     path.write_bytes(data)
-    with pytest.raises(TokenizerError, match=says):
+    with pytest.raises(TokenizerError, match=says) as caught:
+        load_tokenizer(path)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_file_built_to_fill_memory_is_refused_before_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "tok.json"
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)  # a gigabyte with nothing in it, of which 64 MB are read
+    with pytest.raises(TokenizerError, match="it is longer than 64 MB"):
+        load_tokenizer(path)
+    path.write_bytes(b"[" + b"[]," * 2_200_000)  # 3 bytes in the file, 64 in memory
+    with pytest.raises(TokenizerError, match="more than 2,097,152 opening brackets"):
         load_tokenizer(path)
 
 
@@ -179,6 +199,7 @@ def test_the_fingerprint_changes_with_everything_that_changes_encode() -> None:
         "a token special or not": Tokenizer.from_merges({**vocab, 259: b"<|x|>"}, merges),
         "pattern": Tokenizer.from_merges(vocab, merges, ["<|x|>"], "gpt4"),
         "custom pattern": Tokenizer.from_merges(vocab, merges, ["<|x|>"], CUSTOM),
+        "ignore_merges": Tokenizer.from_merges(vocab, merges, ["<|x|>"], ignore_merges=True),
     }
     marks = {name: tok.fingerprint for name, tok in made.items()}
     assert len(set(marks.values())) == len(made), marks
@@ -211,3 +232,31 @@ def test_the_fingerprint_does_not_change_with_what_changes_nothing() -> None:
 def test_a_vocabulary_that_does_not_fit_together_is_refused(vocab: Any, merges: Any, says: str) -> None:
     with pytest.raises(TokenizerError, match=says):
         Tokenizer.from_merges(vocab, merges)
+
+
+def test_a_whole_pretoken_in_the_vocabulary_is_its_own_token_where_merges_are_ignored() -> None:
+    vocab = {**BYTES, 256: b"ab", 257: b"bc", 258: b"abc", 259: b"xyz"}
+    merges = [(b"b", b"c"), (b"a", b"b")]  # none makes abc or xyz
+    merged = Tokenizer.from_merges(vocab, merges)
+    whole = Tokenizer.from_merges(vocab, merges, ignore_merges=True)
+    assert (merged.encode("abc"), merged.encode("xyz"), merged.encode("ab")) == ([97, 257], [*b"xyz"], [256])
+    assert (whole.encode("abc"), whole.encode("xyz"), whole.encode("ab")) == ([258], [259], [256])
+    assert whole.encode("abcx") == merged.encode("abcx") == [97, 257, 120]
+    assert whole.encode_bytes(b"abc\xff") == [258, 255]
+    assert whole.decode(whole.encode("abc xyz")) == "abc xyz"
+    assert [step.token for step in whole.encode_steps("ab")] == [256]
+    assert list(whole.encode_steps("xyz")) == []  # no merges lead to its token
+    assert list(whole.encode_steps(b"abcx")) == list(merged.encode_steps(b"abcx"))
+
+
+def test_a_name_with_a_nul_and_a_folder_are_refused_as_files(tmp_path: Path) -> None:
+    for name in ("a\0b", str(tmp_path)):
+        with pytest.raises(TokenizerError, match="cannot be read"):
+            load_tokenizer(name)
+
+
+@pytest.mark.parametrize("i", [1 << 24, 10**30, 1 << 20_000], ids=["2^24", "10^30", "2^20000"])
+def test_ids_that_no_table_could_hold_are_refused(i: int) -> None:
+    for made in ({**BYTES, i: b"ab"}, BYTES):
+        with pytest.raises(TokenizerError, match="is beyond 16777215, the greatest allowed"):
+            Tokenizer.from_merges(made, [], {} if i in made else {"<|x|>": i})

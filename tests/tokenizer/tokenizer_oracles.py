@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 Pair = tuple[int, int]
 
@@ -54,6 +55,21 @@ def naive_encode(word: bytes, merges: list[tuple[bytes, bytes]]) -> list[bytes]:
                 parts[i : i + 2] = [left + right]
             i += 1
     return parts
+
+
+def tiktoken_encode(word: bytes, ids: dict[bytes, int]) -> list[int]:
+    """tiktoken's rule, which knows no merges: a word that is a token is that token; else the two neighbours that join
+    to the token of lowest id join, the leftmost first (by recursion).
+    """
+
+    def join(parts: list[bytes]) -> list[bytes]:
+        known = [(ids[a + b], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ids]
+        if not known:
+            return parts
+        i = min(known)[1]
+        return join([*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]])
+
+    return [ids[word]] if word in ids else [ids[part] for part in join([bytes([byte]) for byte in word])]
 
 
 # openai/tiktoken, tiktoken_ext/openai_public.py, as published
