@@ -3,7 +3,6 @@
 It knows nothing of special tokens, and takes its vocabulary as checked.
 """
 
-import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -120,8 +119,7 @@ class Coder:
             ids = ids if isinstance(ids, list) else list(ids)
             if len(ids) < FEW:
                 return decode_bytes(ids, self._tokens)
-        array = as_array(ids)
-        data = None if array is None else self._decoder.decode(array)
+        data = self._decoder.decode(ids)
         return decode_bytes(ids, self._tokens) if data is None else data
 
 
@@ -139,13 +137,3 @@ class Cache(dict[str, list[int]]):
                 self.clear()
             self[piece] = ids
         return ids
-
-
-def as_array(ids: "list[int] | npt.NDArray[Any]") -> npt.NDArray[Any] | None:
-    """Ids as a 1-d array of integers; None for what cannot be one."""
-    if isinstance(ids, np.ndarray):
-        return ids if ids.ndim == 1 and ids.dtype.kind in "iu" else None
-    try:  # twice as fast as np.array
-        return np.frombuffer(struct.pack(f"{len(ids)}i", *ids), np.intc)
-    except struct.error:
-        return None

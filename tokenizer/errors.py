@@ -43,14 +43,20 @@ def check_text(text: object, where: str) -> str:
     tokenizer.errors.TokenizerError: encode: a lone surrogate U+D800 at character 1; write it as \
 text.encode("utf-8", "surrogatepass") and use encode_bytes, or replace it
     """
+    checked = check_str(text, where)
+    try:
+        checked.encode()
+    except UnicodeEncodeError as error:
+        raise TokenizerError(
+            f"{where}: a lone surrogate U+{ord(checked[error.start]):04X} at character {error.start}; "
+            'write it as text.encode("utf-8", "surrogatepass") and use encode_bytes, or replace it'
+        ) from None
+    return checked
+
+
+def check_str(text: object, where: str) -> str:
+    """Give `text` back if it is a string, and raise TokenizerError for anything else."""
     if not isinstance(text, str):
         hint = "; decode it, or use encode_bytes" if isinstance(text, bytes) else ""
         raise TokenizerError(f"{where}: expected a str, got {type(text).__name__}{hint}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise TokenizerError(
-            f"{where}: a lone surrogate U+{ord(text[error.start]):04X} at character {error.start}; "
-            'write it as text.encode("utf-8", "surrogatepass") and use encode_bytes, or replace it'
-        ) from None
     return text

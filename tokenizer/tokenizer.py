@@ -17,7 +17,7 @@ from tokenizer.blocks import blocks
 from tokenizer.coder import Coder, IdArray
 from tokenizer.decode import decode_text, decode_with_offsets
 from tokenizer.encode import EncodeStep
-from tokenizer.errors import TokenizerError, check_text
+from tokenizer.errors import TokenizerError, check_str, check_text
 from tokenizer.explain import Explanation, explain
 from tokenizer.formats import Parts
 from tokenizer.forms import has_fast_form
@@ -171,15 +171,23 @@ class Tokenizer:
         Raises TokenizerError for a refused special token and for a lone surrogate, saying where.
         """
         allowed, refused = self._choose(allowed_special, disallowed_special)
-        special.refuse(check_text(text, "encode"), refused)
-        if not allowed:
-            return self._coder.text(text)
-        ids: list[int] = self._encode_parts([special.split_special(text, allowed)])[0].tolist()
+        special.refuse(check_str(text, "encode"), refused)
+        try:
+            if not allowed:
+                return self._coder.text(text)
+            ids: list[int] = self._encode_parts([special.split_special(text, allowed)])[0].tolist()
+        except UnicodeEncodeError:
+            check_text(text, "encode")  # says where
+            raise
         return ids
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text in which nothing is special; raises TokenizerError for a lone surrogate."""
-        return self._coder.text(check_text(text, "encode_ordinary"))
+        try:
+            return self._coder.text(check_str(text, "encode_ordinary"))
+        except UnicodeEncodeError:
+            check_text(text, "encode_ordinary")
+            raise
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """The ids of any bytes, nothing special: `decode_bytes` gives the same bytes back.
@@ -228,10 +236,17 @@ class Tokenizer:
         """The ids of several texts in one array, one text after the other, and where in it each text ends."""
         allowed, refused = self._choose(allowed_special, disallowed_special)
         for number, text in enumerate(texts):
-            special.refuse(check_text(text, f"encode: text {number}"), refused)
-        if not allowed:
-            return self._coder.texts(texts)
-        return self._encode_parts(special.split_special(text, allowed) for text in texts)
+            if not isinstance(text, str):
+                check_str(text, _which(number, texts))
+            special.refuse(text, refused)
+        try:
+            if not allowed:
+                return self._coder.texts(texts)
+            return self._encode_parts(special.split_special(text, allowed) for text in texts)
+        except UnicodeEncodeError:
+            for number, text in enumerate(texts):
+                check_text(text, _which(number, texts))
+            raise
 
     def encode_iterable(
         self, chunks: Iterable[str], allowed_special: Names = (), disallowed_special: Names = "all"
@@ -258,6 +273,8 @@ class Tokenizer:
         out: a .npy file to write them to; then the array is a map of that file, read-only, and memory does not grow
         with the text. The file appears whole or not at all.
         """
+        if isinstance(text, str) and out is None:
+            return self.encode_group([text], allowed_special, disallowed_special)[0]
         chunks = [check_text(text, "encode_to_array")] if isinstance(text, str) else text
         arrays = self._encode_chunks(chunks, allowed_special, disallowed_special)
         if out is None:
@@ -395,3 +412,8 @@ class Tokenizer:
     def to_huggingface(self, path: str | os.PathLike[str]) -> None:
         """Write a tokenizer.json, which gives the same ids in tokenizers and transformers."""
         formats.write_atomically(path, huggingface.huggingface_file(self.parts))
+
+
+def _which(number: int, texts: Sequence[str]) -> str:
+    """What an error calls one of the texts."""
+    return f"encode: text {number}" if len(texts) > 1 else "encode"

@@ -41,7 +41,7 @@ def classes_of(codepoints: npt.NDArray[np.int32]) -> Bytes:
     classes: Bytes = plane(0)[codepoints & 0xFFFF]
     far = np.flatnonzero(codepoints > 0xFFFF)
     planes = codepoints[far] >> 16
-    for number in np.unique(planes).tolist():
+    for number in sorted(set(planes.tolist())):
         here = far[planes == number]
         classes[here] = plane(number)[codepoints[here] & 0xFFFF]
     return classes

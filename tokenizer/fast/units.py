@@ -153,13 +153,14 @@ class UnitIndex:
     @staticmethod
     def _special(text: bytes, starts: Indices, lengths: Indices, apart: Indices | None) -> Indices:
         """The units that go to the dict: long ones, those with a NUL, those apart."""
-        special = np.flatnonzero(lengths > LONGEST)
-        more = [] if apart is None else [apart]
+        special = lengths > LONGEST
+        if apart is not None:
+            special[apart] = True
         if b"\0" in text:
             places = np.flatnonzero(np.frombuffer(text, np.uint8) == 0)
             holders = np.searchsorted(starts, places, "right") - 1
-            more.append(holders[(holders >= 0) & (places < starts[holders] + lengths[holders])])
-        return np.unique(np.concatenate([special, *more])) if more else special
+            special[holders[(holders >= 0) & (places < starts[holders] + lengths[holders])]] = True
+        return np.flatnonzero(special)
 
     @staticmethod
     def _by_length(lengths: Indices, special: Indices) -> list[Indices | None]:
