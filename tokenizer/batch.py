@@ -96,7 +96,8 @@ def encode_elsewhere(
     """The ids of the texts, some at a time, in order. Every task brings the vocabulary: any worker can take it."""
     vocabulary = json.dumps(formats.bpe_fields(tok.parts)).encode()
     call = partial(_encode_task, tok.fingerprint, vocabulary, allowed, disallowed)
-    for _, (flat, ends) in spread(call, groups(texts, SHARED), workers, executor):
+    here = partial(tok.encode_group, allowed_special=allowed, disallowed_special=disallowed)
+    for _, (flat, ends) in spread(call, groups(texts, SHARED), workers, executor, here):
         yield parted(flat, ends)
 
 

@@ -81,35 +81,31 @@ def count_words(
     alone = executor is None and workers == 1
     tasks = _tasks(source, pattern, specials, task_size or (CHUNK if alone else SHARED))
     tally: Tally = fast.Counter(name) if is_fast(name) else ReadableCounter(name)
-    count = fast.count_words if is_fast(name) else count_texts
     done = 0
-    for task, counts in _counted(tasks, None if alone else partial(count, pattern=name), workers, executor):
-        if counts is None:
-            tally.add_texts(task)
-        else:
-            tally.add_words(counts)
+    for task in tasks if alone else _counted(tasks, tally, name, workers, executor):
+        if alone:
+            tally.add_texts(task.texts, task.at)
         if progress:
-            done += sum(len(text.encode()) for text in task)
+            done += sum(len(text.encode()) for text in task.texts)
             progress(Counting(done, len(tally)))
     return tally.words()
 
 
-def _counted(
-    tasks: Iterable[list[str]], count: Callable[[list[str]], Any] | None, workers: int, executor: Executor | None
-) -> Iterator[tuple[list[str], Any]]:
-    """The tasks in order, with their counts if others are to count them, else with None."""
-    if count is None:
-        return ((task, None) for task in tasks)
-    return spread(count, tasks, workers, executor)
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Texts that can be split alone, and where they stand in the whole: a number that grows."""
+
+    texts: list[str]
+    at: int
 
 
 class Tally(Protocol):
     """Pre-tokens counted so far, in the order first seen."""
 
-    def add_texts(self, texts: list[str]) -> None:
-        """Count texts that can be split alone."""
+    def add_texts(self, texts: list[str], at: int) -> None:
+        """Count texts that can be split alone, and stand there in the whole."""
 
-    def add_words(self, words: Any) -> None:
+    def add_words(self, words: Any, at: int) -> None:
         """Add what was counted elsewhere."""
 
     def words(self) -> Words:
@@ -119,16 +115,16 @@ class Tally(Protocol):
 
 
 class ReadableCounter:
-    """The tally of the readable form: a Counter of strings."""
+    """The tally of the readable form: a Counter of strings, to be added to in order."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._counts: Counter[str] = Counter()
 
-    def add_texts(self, texts: list[str]) -> None:
-        self._counts.update(count_texts(texts, self._pattern))
+    def add_texts(self, texts: list[str], at: int) -> None:
+        self.add_words(count_texts(texts, self._pattern), at)
 
-    def add_words(self, words: Counter[str]) -> None:
+    def add_words(self, words: Counter[str], at: int) -> None:
         self._counts.update(words)
 
     def words(self) -> Words:
@@ -138,18 +134,39 @@ class ReadableCounter:
         return len(self._counts)
 
 
-def _tasks(source: Source, pattern: str, specials: frozenset[str], size: int) -> Iterator[list[str]]:
-    """The text of the source, as lists of stretches that can be split alone, without the special tokens."""
-    task: list[str] = []
-    held = 0
+def _counted(
+    tasks: Iterable[Task], tally: Tally, pattern: str, workers: int, executor: Executor | None
+) -> Iterator[Task]:
+    """The tasks, in order, when others have counted them and they are added up, or the tally has, meanwhile."""
+
+    def here(task: Task) -> None:
+        tally.add_texts(task.texts, task.at)
+
+    call = partial(_count_task, fast.count_words if is_fast(pattern) else count_texts, pattern)
+    for task, words in spread(call, tasks, workers, executor, here if is_fast(pattern) else None):
+        if words is not None:
+            tally.add_words(words, task.at)
+        yield task
+
+
+def _count_task(count: Callable[[list[str], str], Any], pattern: str, task: Task) -> Any:
+    """In a worker."""
+    return count(task.texts, pattern)
+
+
+def _tasks(source: Source, pattern: str, specials: frozenset[str], size: int) -> Iterator[Task]:
+    """The text of the source, as stretches that can be split alone, without the special tokens."""
+    texts: list[str] = []
+    held = at = 0
     for document in documents(source):
         for text, is_special in blocks(document, splitter(pattern), specials):
             if is_special:
                 continue
-            task.append(text)
+            texts.append(text)
             held += len(text)
             if held >= size:
-                yield task
-                task, held = [], 0
-    if task:
-        yield task
+                yield Task(texts, at)
+                at += 5 * (held + len(texts))  # more bytes than they have
+                texts, held = [], 0
+    if texts:
+        yield Task(texts, at)

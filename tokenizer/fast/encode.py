@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenizer.fast.classes import END, Indices
-from tokenizer.fast.pretokens import PretokenFinder, Units, flatten, joined
+from tokenizer.fast.pretokens import PretokenFinder, Units, flatten, gather, joined
 from tokenizer.fast.units import UnitIndex
 from tokenizer.fast.words import WordMerger
 
@@ -103,7 +103,7 @@ class Encoder:
     def _learn(self, units: Units, new: Indices) -> None:
         """Merge the units not met before, and store their ids."""
         lengths = units.lengths[new]
-        data = np.frombuffer(units.text, np.uint8)[flatten(units.starts[new], lengths)]
+        data = gather(np.frombuffer(units.text, np.uint8), units.starts[new], lengths)
         doubtful = np.flatnonzero(self._finder.doubtful(units, new))
         words = np.ones(len(new), np.int64)  # how many pre-tokens each unit is
         if len(doubtful):

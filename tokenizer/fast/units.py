@@ -81,6 +81,18 @@ class HashTable:
                 places = (places[missed] + 1) & (len(self.slots) - 1)
         return numbers, np.concatenate(born) if born else rest
 
+    def find(self, key: list[Words64]) -> Numbers:
+        """The number of each key, -1 for one that was never met."""
+        places = self._places(key)
+        numbers = self.slots[places]
+        rest = np.flatnonzero((numbers >= 0) & ~self._equal(numbers, key))
+        while len(rest):
+            places[rest] = (places[rest] + 1) & (len(self.slots) - 1)
+            found = self.slots[places[rest]]
+            numbers[rest] = found
+            rest = rest[(found >= 0) & ~self._equal(found, [word[rest] for word in key])]
+        return numbers
+
     def _claim(self, places: Indices, who: Indices) -> Indices:
         """Of those who want a free place, the first for each, in order."""
         claims = (-2 - who).astype(np.int32)
@@ -125,12 +137,12 @@ class UnitIndex:
     ) -> tuple[Numbers, Indices]:
         """The number of each unit of a text, and where each new one stands first, in order of number.
 
-        starts, lengths: (n,) of each unit, none empty   apart: units that shall not be equal to others of
-        the same bytes, but only to one another
+        starts, lengths: (n,) of each unit, in the order of the text, none empty
+        apart: units that shall not be equal to others of the same bytes, but only to one another
         """
         if not len(starts):
             return np.zeros(0, np.int32), starts
-        padded = np.ndarray(len(text) + LONGEST - 7, "<u8", buffer=text + bytes(LONGEST), strides=(1,))
+        padded = padded_words(text)
         numbers = np.empty(len(starts), np.int32)
         born: list[Indices] = []
         special = self._special(text, starts, lengths, apart)
@@ -149,6 +161,21 @@ class UnitIndex:
         if len(special):
             born.append(self._number_long(text, starts, lengths, special, apart, numbers))
         return numbers, np.concatenate(born) if born else np.zeros(0, np.intp)
+
+    def find(self, text: bytes, starts: Indices, lengths: Indices) -> Numbers:
+        """The number of each unit of a text, -1 for one that was never met."""
+        padded = padded_words(text)
+        numbers = np.full(len(starts), -1, np.int32)
+        special = self._special(text, starts, lengths, None)
+        for table, here in enumerate(self._by_length(lengths, special)):
+            begin, length = (starts, lengths) if here is None else (starts[here], lengths[here])
+            if len(begin):
+                found = self._tables[table].find(_keys(padded, begin, length, table))
+                own = np.append(self._own[table][: self._tables[table].size], np.int32(-1))
+                numbers[slice(None) if here is None else here] = own[found]
+        for i in special.tolist():
+            numbers[i] = self._long.get(text[starts[i] : starts[i] + lengths[i]], -1)
+        return numbers
 
     @staticmethod
     def _special(text: bytes, starts: Indices, lengths: Indices, apart: Indices | None) -> Indices:
@@ -187,6 +214,11 @@ class UnitIndex:
                 new.append(i)
             numbers[i] = number
         return np.array(new, np.intp)
+
+
+def padded_words(text: bytes) -> Words64:
+    """The 8 bytes that begin at each place of a text, as one number; zeros after the end."""
+    return np.ndarray(len(text) + LONGEST - 7, "<u8", buffer=text + bytes(LONGEST), strides=(1,))
 
 
 def _keys(padded: Words64, starts: Indices, lengths: Indices, table: int) -> list[Words64]:
