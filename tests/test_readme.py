@@ -10,7 +10,7 @@ from tinylm import GradientMismatch
 from tinylm.cli.main import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-LEARN, WRONG = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LEARN, WRONG, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_first_example_runs_and_prints_steps(capsys):
@@ -26,6 +26,12 @@ def test_the_wrong_derivative_is_found_as_the_readme_says():
     with pytest.raises(GradientMismatch) as found:
         exec(compile(WRONG, "README.md", "exec"), names)
     assert str(found.value) in README
+
+
+def test_the_example_of_the_tokenizer_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(TOKENS, "README.md", "exec"), {"__name__": "readme"})
+    assert (tmp_path / "tokenizer.json").exists()
 
 
 @pytest.mark.parametrize("line", re.findall(r"^    (tinylm .*)$", README, re.MULTILINE))
