@@ -311,7 +311,7 @@ class Tokenizer:
         """The ids of the text that the chunks join to, some at a time."""
         allowed, refused = self._choose(allowed_special, disallowed_special)
         checked = (check_text(chunk, f"chunk {n}") for n, chunk in enumerate(chunks))
-        stretches = blocks(special.refusing(checked, refused), self._splitter, allowed)
+        stretches = blocks(special.refusing(batch.together(checked), refused), self._splitter, allowed)
         for group in batch.groups_of_parts(stretches):
             yield self._encode_parts([group])[0]
 
