@@ -1,16 +1,18 @@
 """Texts with special tokens in them to ids, many at once, here or in other processes; knows no file."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tokenizer import formats
 from tokenizer.coder import Coder
+from tokenizer.errors import TokenizerError, check_str
+from tokenizer.forms import fast_wanted, use_form
 from tokenizer.special import Names
 from tokenizer.workers import spread
 
@@ -83,18 +85,32 @@ def groups_of_parts(parts: Iterable[tuple[str, bool]], size: int = AHEAD) -> Ite
         yield group
 
 
-def groups(texts: Iterable[str], size: int = GROUP) -> Iterator[list[str]]:
-    """Texts in order, in lists of about so many characters."""
+class Group(NamedTuple):
+    """Texts to encode together, and the number of the first of them."""
+
+    first: int
+    texts: list[str]
+
+
+def groups(texts: Iterable[str], size: int = GROUP) -> Iterator[Group]:
+    """Texts in order, in lists of about so many characters; raises TokenizerError for what is no str."""
+    if isinstance(texts, str):
+        raise TokenizerError(f"encode_batch: expected several texts, got the str {texts[:20]!r}; write [text]")
     group: list[str] = []
-    held = 0
-    for text in texts:
-        group.append(text)
+    held = first = 0
+    for number, text in enumerate(texts):
+        group.append(check_str(text, name_of(number)))
         held += len(text) + 16  # empty ones count too
         if held >= size:
-            yield group
-            group, held = [], 0
+            yield Group(first, group)
+            group, held, first = [], 0, number + 1
     if group:
-        yield group
+        yield Group(first, group)
+
+
+def name_of(number: int) -> str:
+    """What an error calls one of several texts."""
+    return f"encode: text {number}"
 
 
 def parted(flat: IdArray, ends: Ends) -> list[list[int]]:
@@ -109,19 +125,34 @@ def encode_elsewhere(
 ) -> Iterator[list[list[int]]]:
     """The ids of the texts, some at a time, in order. Every task brings the vocabulary: any worker can take it."""
     vocabulary = json.dumps(formats.bpe_fields(tok.parts)).encode()
-    call = partial(_encode_task, tok.fingerprint, vocabulary, allowed, disallowed)
-    here = partial(tok.encode_group, allowed_special=allowed, disallowed_special=disallowed)
-    for _, (flat, ends) in spread(call, groups(texts, SHARED), workers, executor, here):
+    job = Job(tok.fingerprint, vocabulary, allowed, disallowed, "fast" if fast_wanted() else "readable")
+    here = partial(_encode_group, tok, job)
+    for _, (flat, ends) in spread(partial(_encode_task, job), groups(texts, SHARED), workers, executor, here):
         yield parted(flat, ends)
 
 
-def _encode_task(
-    fingerprint: str, vocabulary: bytes, allowed: Names, disallowed: Names, texts: Sequence[str]
-) -> tuple[IdArray, Ends]:
+class Job(NamedTuple):
+    """What a worker must know besides the texts."""
+
+    fingerprint: str
+    vocabulary: bytes  # own JSON
+    allowed: Names
+    disallowed: Names
+    form: str
+
+
+def _encode_task(job: Job, group: Group) -> tuple[IdArray, Ends]:
     """In a worker: arrays go back, because lists of numbers travel slowly."""
-    if fingerprint not in _last:
+    tok = _last.get(job.fingerprint)
+    if tok is None:
         from tokenizer.tokenizer import Tokenizer
 
+        tok = Tokenizer(*formats.parse_bpe(formats.parse_json(job.vocabulary)))
         _last.clear()
-        _last[fingerprint] = Tokenizer(*formats.parse_bpe(formats.parse_json(vocabulary)))
-    return _last[fingerprint].encode_group(texts, allowed, disallowed)
+        _last[job.fingerprint] = tok
+    with use_form(job.form):
+        return _encode_group(tok, job, group)
+
+
+def _encode_group(tok: "Tokenizer", job: Job, group: Group) -> tuple[IdArray, Ends]:
+    return tok.encode_group(group.texts, job.allowed, job.disallowed, group.first)

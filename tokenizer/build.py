@@ -6,6 +6,7 @@ Here the form is chosen, readable or fast (forms.py).
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from numbers import Integral
 
 from tokenizer import train
 from tokenizer.count import Counting, count_words
@@ -53,6 +54,8 @@ def train_bpe(
     specials = check_names(special_tokens)
     splitter(pattern)  # bad settings are refused before the corpus is read
     tie_rule(tie_break)
+    if not isinstance(vocab_size, Integral):
+        raise TokenizerError(f"train_bpe: vocab_size must be a whole number, got {vocab_size!r}")
     n_merges = vocab_size - 256 - len(specials)
     if n_merges < 0:
         raise TokenizerError(

@@ -1,7 +1,9 @@
 """Ids to bytes and to text, given the bytes of each id; knows nothing of how ids are made."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import accumulate
+from operator import index
 
 import numpy as np
 
@@ -14,6 +16,8 @@ def decode_tokens(ids: Iterable[int], tokens: Mapping[int, bytes]) -> list[bytes
     try:
         return [tokens[i] for i in ids]
     except (KeyError, TypeError):
+        with suppress(KeyError, TypeError):
+            return [tokens[index(i)] for i in ids]  # arrays of no dimension, and whatever else counts as an int
         place, wrong = next((n, i) for n, i in enumerate(ids) if not _known(i, tokens))
         raise TokenizerError(
             f"decode: {wrong!r} at position {place} is no id of this vocabulary (0 to {max(tokens)})"

@@ -85,7 +85,9 @@ def write_array(path: str | os.PathLike[str], parts: Iterable[Array], dtype: npt
         np.lib.format.write_array_header_1_0(file, {**header, "shape": (length,)})
         assert file.tell() == data, "NumPy pads the header for any length"
     if not length:
-        return np.empty(0, dtype)  # an empty file cannot be mapped
+        nothing = np.empty(0, dtype)  # an empty file cannot be mapped
+        nothing.flags.writeable = False
+        return nothing
     return np.lib.format.open_memmap(os.fspath(path), mode="r")
 
 

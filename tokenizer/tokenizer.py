@@ -217,13 +217,13 @@ class Tokenizer:
         """The ids of each text; see encode.
 
         workers, executor: more than one process, or an executor of any kind, encodes tasks of some MB each; the
-        result does not depend on it
+        result does not depend on it. New processes import your script: guard it by if __name__ == "__main__".
         """
         check_workers(workers)
         several: Iterator[list[list[int]]]
         if executor is None and workers == 1:
             several = (
-                batch.parted(*self.encode_group(group, allowed_special, disallowed_special))
+                batch.parted(*self.encode_group(group.texts, allowed_special, disallowed_special, group.first))
                 for group in batch.groups(texts)
             )
         else:
@@ -231,13 +231,17 @@ class Tokenizer:
         return [ids for some in several for ids in some]
 
     def encode_group(
-        self, texts: Sequence[str], allowed_special: Names = (), disallowed_special: Names = "all"
+        self, texts: Sequence[str], allowed_special: Names = (), disallowed_special: Names = "all", first: int = 0
     ) -> tuple[IdArray, npt.NDArray[np.intp]]:
-        """The ids of several texts in one array, one text after the other, and where in it each text ends."""
+        """The ids of several texts in one array, one text after the other, and where in it each text ends.
+
+        first: the number by which errors call the first text
+        """
+        name = batch.name_of
         allowed, refused = self._choose(allowed_special, disallowed_special)
         for number, text in enumerate(texts):
             if not isinstance(text, str):
-                check_str(text, _which(number, texts))
+                check_str(text, name(first + number))
             special.refuse(text, refused)
         try:
             if not allowed:
@@ -245,7 +249,7 @@ class Tokenizer:
             return self._encode_parts(special.split_special(text, allowed) for text in texts)
         except UnicodeEncodeError:
             for number, text in enumerate(texts):
-                check_text(text, _which(number, texts))
+                check_text(text, name(first + number))
             raise
 
     def encode_iterable(
@@ -254,8 +258,8 @@ class Tokenizer:
         """The ids of the text that the chunks (the lines of a file, say) join to, one by one.
 
         They are the ids that encode gives the whole text, wherever it is cut into chunks. Some chunks are taken
-        ahead (a quarter of a million characters); memory does not grow with the text, save under a regex of your own,
-        which nobody knows where to cut.
+        ahead (a quarter of a million characters), and the form is that of the moment when ids are taken. Memory does
+        not grow with the text, save under a regex of your own, which nobody knows where to cut.
         """
         for ids in self._encode_chunks(chunks, allowed_special, disallowed_special):
             yield from ids.tolist()
@@ -273,9 +277,11 @@ class Tokenizer:
         out: a .npy file to write them to; then the array is a map of that file, read-only, and memory does not grow
         with the text. The file appears whole or not at all.
         """
-        if isinstance(text, str) and out is None:
-            return self.encode_group([text], allowed_special, disallowed_special)[0]
-        chunks = [check_text(text, "encode_to_array")] if isinstance(text, str) else text
+        chunks = text
+        if isinstance(text, str | bytes):
+            chunks = [check_text(text, "encode_to_array")]
+            if out is None:
+                return self.encode_group(chunks, allowed_special, disallowed_special)[0]
         arrays = self._encode_chunks(chunks, allowed_special, disallowed_special)
         if out is None:
             return np.concatenate([np.empty(0, self._coder.dtype), *arrays])
@@ -290,7 +296,7 @@ class Tokenizer:
 
         Under ignore_merges there are none for a pre-token that is a token and that no merges lead to.
         """
-        data = check_text(word, "encode_steps").encode() if isinstance(word, str) else word
+        data = check_text(word, "encode_steps").encode() if isinstance(word, str) else bytes(word)
         return self._coder.steps(data)
 
     def explain(self, text: str, allowed_special: Names = (), disallowed_special: Names = "all") -> Explanation:
@@ -412,8 +418,3 @@ class Tokenizer:
     def to_huggingface(self, path: str | os.PathLike[str]) -> None:
         """Write a tokenizer.json, which gives the same ids in tokenizers and transformers."""
         formats.write_atomically(path, huggingface.huggingface_file(self.parts))
-
-
-def _which(number: int, texts: Sequence[str]) -> str:
-    """What an error calls one of the texts."""
-    return f"encode: text {number}" if len(texts) > 1 else "encode"

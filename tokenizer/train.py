@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from numbers import Integral
 from typing import Any
 
 from tokenizer.errors import TokenizerError
@@ -173,13 +174,24 @@ def merges(
     Raises TokenizerError for an unknown tie rule, a negative number, or a count that is not positive.
     """
     rule = tie_rule(tie_break)
-    for name, number in (("n_merges", n_merges or 0), ("rivals", rivals)):
-        if number < 0:
-            raise TokenizerError(f"merges: {name} must not be negative, got {number}")
-    for word, count in counts.items():
-        if not isinstance(word, bytes) or count < 1:
-            raise TokenizerError(f"merges: expected pre-token bytes -> count of 1 or more, got {word!r}: {count!r}")
+    check_number("n_merges", n_merges or 0)
+    check_number("rivals", rivals)
+    check_counts(counts)
     return _merging(counts, n_merges, rule, rivals)
+
+
+def check_number(name: str, number: object) -> None:
+    """Raise TokenizerError unless it is a whole number from 0."""
+    if not isinstance(number, Integral) or number < 0:
+        wrong = "must not be negative" if isinstance(number, Integral) else "must be a whole number"
+        raise TokenizerError(f"merges: {name} {wrong}, got {number!r}")
+
+
+def check_counts(counts: Mapping[bytes, int]) -> None:
+    """Raise TokenizerError unless they are whole numbers from 1, of bytes."""
+    for word, count in counts.items():
+        if not isinstance(word, bytes) or not isinstance(count, Integral) or count < 1:
+            raise TokenizerError(f"merges: expected pre-token bytes -> count of 1 or more, got {word!r}: {count!r}")
 
 
 def _merging(counts: Mapping[bytes, int], n_merges: int | None, rule: TieRule, rivals: int) -> Iterator[Merge]:

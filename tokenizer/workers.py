@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 
 def check_workers(workers: int) -> None:
     """Raise TokenizerError unless it is 1 or more."""
-    if workers < 1:
-        raise TokenizerError(f"workers: expected 1 or more, got {workers}")
+    if not isinstance(workers, int) or workers < 1:
+        raise TokenizerError(f"workers: expected 1 or more, got {workers!r}")
 
 
 def spread(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tokenizer_strategies import FRAGMENTS, texts
 
 from tokenizer.count import count_texts
+from tokenizer.fast import count as fast_count
 from tokenizer.fast.classes import CLASSES, class_of_byte, classes_of
 from tokenizer.fast.corpus import Words
 from tokenizer.fast.count import Counter, count_words
@@ -175,6 +176,23 @@ def test_units_are_numbered_as_a_dict_numbers_them(units: list[bytes], data: st.
 def test_a_worker_that_remembers_units_counts_each_task_alone(pattern: str, tasks: list[list[str]]) -> None:
     for task in tasks:
         assert list(count_words(task, pattern).to_dict().items()) == list(readable(task, pattern).items())
+
+
+def test_a_worker_that_failed_counts_its_next_task_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "x 1234567 a 98765432 don't"
+    with monkeypatch.context() as patch:
+        patch.setattr(Counter, "_meet", lambda *args: [][0])
+        with pytest.raises(IndexError):
+            count_words([text], "gpt4")
+    assert count_words([text], "gpt4").to_dict() == readable([text], "gpt4")
+
+
+def test_a_worker_does_not_keep_what_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenizer.fast.count.KEPT_BYTES", 1000)
+    count_words(["small"], "gpt2")
+    assert fast_count._kept.counter.bytes_held < 100
+    count_words(["x" * 2000], "gpt2")
+    assert not hasattr(fast_count._kept, "counter")
 
 
 def lines(n: int) -> Iterator[str]:

@@ -226,3 +226,57 @@ def test_one_word_of_a_million_letters_is_encoded_like_a_short_one() -> None:
     ids = tok.encode(word)
     assert tok.decode(ids) == word
     assert ids[:1000] == tok.encode(word[:6000])[:1000]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("place", ["Encoder._learn", "Encoder._append", "Encoder._encode_units"])
+def test_an_interrupted_encode_spoils_nothing_that_comes_after(
+    error: type[BaseException], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tok = copy.copy(tokenizers()[1])
+    tok.encode_ordinary("some words before")
+    name = place.split(".")[1]
+    real = getattr(Encoder, name)
+
+    def interrupted(self: Encoder, *args: object) -> object:
+        real(self, *args) if name == "_encode_units" else None
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, name, interrupted)
+        with pytest.raises(error):
+            tok.encode_ordinary(SAMPLE)
+    assert tok.encode_ordinary(SAMPLE) == readable(tok, SAMPLE)
+
+
+def test_the_form_chosen_holds_for_those_who_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    tok = tokenizers()[1]
+    expected = tok.encode_batch([SAMPLE] * 3, disallowed_special=())
+    monkeypatch.setattr(Encoder, "encode", lambda *args: pytest.fail("the fast form ran"))
+    with use_form("readable"), ThreadPoolExecutor(2) as pool:
+        assert tok.encode_batch([SAMPLE] * 3, disallowed_special=(), executor=pool) == expected
+
+
+@pytest.mark.parametrize("executor", [False, True])
+def test_an_error_names_the_text_of_the_batch(executor: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GROUP", "SHARED"):
+        monkeypatch.setattr(f"tokenizer.batch.{name}", 100)
+    monkeypatch.setattr("tokenizer.batch.groups.__defaults__", (100,))
+    tok = tokenizers()[1]
+    with ThreadPoolExecutor(1) as pool:
+        helper = pool if executor else None
+        for wrong, message in (
+            ("\ud800", "a lone surrogate"),
+            (5, "expected a str, got int"),
+            (b"x", "expected a str, got bytes"),
+        ):
+            with pytest.raises(TokenizerError, match=f"encode: text 7: {message}"):
+                tok.encode_batch(["x" * 60] * 7 + [wrong], executor=helper)  # type: ignore[list-item]
+    with pytest.raises(TokenizerError, match="expected several texts, got the str 'low'"):
+        tok.encode_batch("low")
+
+
+def test_long_and_short_lists_of_ids_take_whatever_counts_as_an_int() -> None:
+    tok = tokenizers()[0]
+    for many in (5, 600):
+        assert tok.decode([np.array(97)] * many) == tok.decode([np.int8(97)] * many) == "a" * many

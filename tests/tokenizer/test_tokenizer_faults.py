@@ -398,6 +398,16 @@ def numbers_kept_when_the_memory_is_forgotten(patch: Patch) -> None:
     patch.setattr(Encoder, "_forget", half)
 
 
+@fault(
+    fast_encoding.test_an_interrupted_encode_spoils_nothing_that_comes_after,
+    "fast",
+    error=MemoryError,
+    place="Encoder._learn",
+)
+def what_an_interrupt_left_half_done_kept(patch: Patch) -> None:
+    patch.setattr(Encoder, "_unfinished", property(lambda self: False, lambda self, value: None), raising=False)
+
+
 def change_rules(patch: Patch, pattern: str, **changes: Any) -> None:
     """Put other rules for a pattern, and forget the tables made from the right ones."""
     patch.setitem(RULES, pattern, replace(RULES[pattern], **changes))

@@ -238,3 +238,13 @@ def test_counts_that_are_no_counts_are_refused(counts: dict[bytes, int]) -> None
         merges(counts)
     with pytest.raises(TokenizerError, match="n_merges must not be negative"):
         merges({}, -1)
+
+
+@pytest.mark.parametrize("count", [2.5, float("nan"), "2", None])
+def test_counts_and_numbers_that_are_not_whole_are_refused(count: object) -> None:
+    with pytest.raises(TokenizerError, match="expected pre-token bytes -> count of 1 or more"):
+        list(merges({b"ab": count}, 1))  # type: ignore[dict-item]
+    with pytest.raises(TokenizerError, match="n_merges must be a whole number"):
+        list(merges({b"ab": 2}, 2.5))  # type: ignore[arg-type]
+    with pytest.raises(TokenizerError, match=r"vocab_size must be a whole number, got 257\.0"):
+        train_bpe(["ab ab"], 257.0, special_tokens=[])  # type: ignore[arg-type]

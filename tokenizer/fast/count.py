@@ -16,6 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 NEVER = np.iinfo(np.int64).max
 KEPT = 1 << 20  # units that a worker remembers from task to task: some 50 MB
+KEPT_BYTES = 1 << 25  # in these units together
 
 _kept = threading.local()
 
@@ -28,12 +29,15 @@ def count_words(texts: Sequence[str], pattern: str) -> Words:
 
     A worker calls this for task after task, and meets the same units again: what it knows of them it keeps.
     """
-    counter = getattr(_kept, "counter", None)
-    if counter is None or counter.pattern != pattern or len(counter) > KEPT:
-        counter = _kept.counter = Counter(pattern)
+    counter = _kept.__dict__.pop("counter", None)  # put back when it has done its work, so never half-changed
+    if counter is None or counter.pattern != pattern:
+        counter = Counter(pattern)
     counter.reset()
     counter.add_texts(texts)
-    return counter.words()
+    words: Words = counter.words()
+    if len(counter) <= KEPT and counter.bytes_held <= KEPT_BYTES:
+        _kept.counter = counter
+    return words
 
 
 class Counter:
@@ -54,6 +58,11 @@ class Counter:
     def __len__(self) -> int:
         """Distinct units so far, for those who watch: exactly the pre-tokens but where a unit is several of them."""
         return max(self._units.index.size - 1, 0)  # the END
+
+    @property
+    def bytes_held(self) -> int:
+        """The bytes of all units and words remembered."""
+        return self._units.bytes_held + self._words.bytes_held
 
     def reset(self) -> None:
         """Begin to count anew; units stay known."""
@@ -152,6 +161,11 @@ class Found:
         self._lengths = fit(self._lengths, self.index.size, 0)
         self._lengths[self.index.size - len(new) : self.index.size] = lengths
         return numbers, new
+
+    @property
+    def bytes_held(self) -> int:
+        """The bytes of all strings."""
+        return len(self._data)
 
     def room(self, arrays: tuple[Counts, Counts]) -> tuple[Counts, Counts]:
         """Counts and first places by number, with room for all numbers."""

@@ -55,6 +55,7 @@ class Encoder:
         self._store = np.empty(1 << 15, self._dtype)
         self._stored = 0
         self._bytes = 0
+        self._unfinished = False
 
     def encode(self, texts: Sequence[str]) -> tuple[IdArray, Indices]:
         """The ids of all texts, one after the other, and where in them each text ends."""
@@ -62,11 +63,15 @@ class Encoder:
         ends: list[Indices] = []
         done = 0
         with self._lock:
+            if self._unfinished:  # a Ctrl-C came between numbering units and storing their ids
+                self._forget()
+            self._unfinished = True
             for units in self._finder.walk(joined(texts)):
                 ids, stops = self._encode_units(units)
                 parts.append(ids)
                 ends.append(stops + done)
                 done += len(ids)
+            self._unfinished = False
         if len(parts) == 1:
             return parts[0], ends[0]
         return np.concatenate([np.empty(0, self._dtype), *parts]), np.concatenate([np.empty(0, np.intp), *ends])

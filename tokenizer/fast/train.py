@@ -19,7 +19,7 @@ from tokenizer.fast.chain import GONE, NO_PAIR, Positions, group_starts, linked
 from tokenizer.fast.corpus import Words
 from tokenizer.fast.pairs_pool import Counts, Ids, Members, Pairs
 from tokenizer.ties import tie_rule
-from tokenizer.train import Merge
+from tokenizer.train import Merge, check_counts, check_number
 
 MAX_BATCH = 512  # looking for more at once costs more than it brings: few batches get that long
 
@@ -45,8 +45,7 @@ def merges(
     Raises TokenizerError where that does, and for counts that 64 bits cannot hold.
     """
     tie_rule(tie_break)
-    if (n_merges or 0) < 0:
-        raise TokenizerError(f"merges: n_merges must not be negative, got {n_merges}")
+    check_number("n_merges", n_merges or 0)
     if not 1 <= max_batch < 2**15:
         raise TokenizerError(f"merges: max_batch must be from 1 to {2**15 - 1}, got {max_batch}")
     return _merging(_checked(words), n_merges, tie_break, max_batch, watched)
@@ -55,9 +54,7 @@ def merges(
 def _checked(words: Words | Mapping[bytes, int]) -> Words:
     """The words with counts of 1 or more, the counts of whose pairs fit into an int64."""
     if not isinstance(words, Words):
-        for word, count in words.items():
-            if not isinstance(word, bytes) or count < 1:
-                raise TokenizerError(f"merges: expected pre-token bytes -> count of 1 or more, got {word!r}: {count!r}")
+        check_counts(words)
         if max(words.values(), default=0) >= 2**63:
             raise TokenizerError("merges: these counts do not fit into 64 bits; use tokenizer.train.merges")
         words = Words.of(words)
