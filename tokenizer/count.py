@@ -16,7 +16,7 @@ from tokenizer.read import CHUNK, Source, documents
 from tokenizer.special import check_names
 from tokenizer.workers import check_workers, spread
 
-SHARED = 4 * CHUNK  # characters in a task for another process: fewer words come back for each that it counts
+SHARED = 8 * CHUNK  # characters in a task for another process: fewer words come back for each that it counts
 
 
 @dataclass(frozen=True, slots=True)
