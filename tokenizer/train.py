@@ -156,22 +156,10 @@ def merges(
     tie_break: str = "huggingface",
     rivals: int = 0,
 ) -> Iterator[Merge]:
-    """Train: yield one Merge after the other, `n_merges` of them, or as many as the corpus gives.
+    """The readable form of tokenizer.merges, whose arguments and errors it has: one merge at a time, with rivals.
 
-    counts: pre-token -> how often it occurs, as count_pretokens gives it (`first_seen` uses its order)
-    tie_break: which pair wins among those of equal count, by name; each rule is stated in ties.py:
-        huggingface (its ids, its merges), smallest_ids, greatest_bytes (CS336), first_seen (minbpe)
-    rivals: how many of the pairs next in line each Merge carries
-
-    It ends early, without an error, when no two tokens stand side by side any more.
-
-    >>> for merge in merges({b"low": 5, b"lower": 2, b"new": 4}, 3):
-    ...     print(merge.left, merge.right, merge.count)
-    b'l' b'o' 7
-    b'lo' b'w' 7
-    b'e' b'w' 4
-
-    Raises TokenizerError for an unknown tie rule, a negative number, or a count that is not positive.
+    >>> [(merge.left, merge.right, merge.count) for merge in merges({b"low": 5, b"lower": 2, b"new": 4}, 3)]
+    [(b'l', b'o', 7), (b'lo', b'w', 7), (b'e', b'w', 4)]
     """
     rule = tie_rule(tie_break)
     check_number("n_merges", n_merges or 0)
