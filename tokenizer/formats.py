@@ -6,6 +6,7 @@ Bytes are spelled in GPT-2's printable alphabet (alphabet.py): exact, and legibl
 others stand in published.py and huggingface.py. Nothing here knows of encoding.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -55,6 +56,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(path)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}; make it first", str(target))
     try:
         with open(beside, "xb") as file:
             yield file

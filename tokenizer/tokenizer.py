@@ -315,6 +315,8 @@ class Tokenizer:
         self, chunks: Iterable[str], allowed_special: Names, disallowed_special: Names
     ) -> Iterator[IdArray]:
         """The ids of the text that the chunks join to, some at a time."""
+        if not isinstance(chunks, Iterable):
+            raise TokenizerError(f"encode: expected a str or chunks of one, got {type(chunks).__name__}")
         allowed, refused = self._choose(allowed_special, disallowed_special)
         checked = (check_text(chunk, f"chunk {n}") for n, chunk in enumerate(chunks))
         stretches = blocks(special.refusing(batch.together(checked), refused), self._splitter, allowed)

@@ -280,3 +280,12 @@ def test_long_and_short_lists_of_ids_take_whatever_counts_as_an_int() -> None:
     tok = tokenizers()[0]
     for many in (5, 600):
         assert tok.decode([np.array(97)] * many) == tok.decode([np.int8(97)] * many) == "a" * many
+
+
+def test_what_is_no_text_and_what_is_no_folder_are_named(tmp_path: Path) -> None:
+    tok = tokenizers()[1]
+    for encode in (tok.encode_to_array, lambda wrong: list(tok.encode_iterable(wrong))):
+        with pytest.raises(TokenizerError, match="expected a str or chunks of one, got int"):
+            encode(5)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none; make it first.*ids\.npy"):
+        tok.encode_to_array("a", out=tmp_path / "none" / "ids.npy")
