@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
 from tinylm.backend import use_device
 from tinylm.gpt import GPT, GPTConfig
 from tinylm.optim import Optimizer
+from tinylm.storage import CheckpointError, Narrow, read_json, read_tensors, to_bytes, write_json, write_tensors
 from tokenizer import CharTokenizer, Tokenizer, TokenizerError, load_tokenizer
 from tokenizer.formats import write_atomically
 
@@ -49,79 +48,28 @@ AnyTokenizer = Tokenizer | CharTokenizer
 Path_ = str | os.PathLike[str]
 
 
-class CheckpointError(ValueError):
-    """A file or folder that is missing, damaged, foreign, or does not fit the others."""
-
-
-# -- files -----------------------------------------------------------------------------------------------
-
-
-def write_json(path: Path_, value: Any) -> None:
-    """Write a value as JSON, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-def read_json(path: Path_) -> dict[str, Any]:
-    """The object in a JSON file; raises CheckpointError naming the file where there is none."""
-    try:
-        value = json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
-    except OSError as problem:
-        raise CheckpointError(f"{path}: {problem.strerror}") from None
-    except (ValueError, RecursionError) as problem:
-        raise CheckpointError(f"{path}: not JSON: {problem}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, got a {type(value).__name__}")
-    return value
-
-
-def write_tensors(path: Path_, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write named arrays as safetensors, atomically; arrays are made contiguous first, the format needs it."""
-    solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomically(path, _with_ordered_header(to_safetensors(solid, metadata=dict(metadata))))
-
-
-def _with_ordered_header(data: bytes) -> bytes:
-    """The same file with the metadata in order of name: the library writes them in a random one.
-
-    A safetensors file is the length of its header as 8 bytes, the header as JSON padded with spaces to a
-    multiple of 8, and the tensors' bytes.
-    """
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[end:]
-
-
-def read_tensors(path: Path_) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata of a safetensors file; raises CheckpointError naming the file."""
-    if not os.path.isfile(path):
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as problem:
-        raise CheckpointError(f"{path}: not a safetensors file that can be read: {problem}") from None
-
-
 # -- model and tokenizer -----------------------------------------------------------------------------------
 
 
-def save(path: Path_, model: GPT, tokenizer: AnyTokenizer, training: Mapping[str, Any] | None = None) -> None:
+def save(
+    path: Path_,
+    model: GPT,
+    tokenizer: AnyTokenizer,
+    training: Mapping[str, Any] | None = None,
+    dtype: Narrow | None = None,
+) -> None:
     """Write a run folder that `load` reads: config, tokenizer and weights, each file atomically.
 
-    training: settings to note in config.json. Raises CheckpointError where the tokenizer has another
-    number of ids than the model.
+    training: settings to note in config.json. dtype: store the weights as "bfloat16" or "float16", rounded to the
+    nearest, ties to even; `load` then gives a model in float32. Raises CheckpointError where the tokenizer has another
+    number of ids than the model, and for a weight that is too large for the dtype; then nothing is written.
     """
     _check_fit(path, model.config, tokenizer)
-    folder = Path(path)
+    folder, weights = Path(path), _weights(model, tokenizer, dtype)
     folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, model, tokenizer, training)
+    write_config(folder, model, tokenizer, training, dtype=None if dtype is None else "float32")
     tokenizer.save(folder / TOKENIZER)
-    save_weights(folder, model, tokenizer)
+    write_atomically(folder / MODEL, weights)
 
 
 def check_new(folder: Path) -> None:
@@ -149,10 +97,14 @@ def write_config(
     training: Mapping[str, Any] | None = None,
     tokenizer_settings: Mapping[str, Any] | None = None,
     start: Sequence[int] | None = None,
+    dtype: str | None = None,
 ) -> None:
-    """Write config.json: what is needed to build model and tokenizer again, and the ids that a text begins with."""
+    """Write config.json: what is needed to build model and tokenizer again, and the ids that a text begins with.
+
+    dtype: of the model when it is loaded; None: the one it has.
+    """
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "model": model.config.to_dict()}
-    document["dtype"] = str(model.dtype)
+    document["dtype"] = dtype or str(model.dtype)
     document["tokenizer"] = {**(tokenizer_settings or {}), **_describe(tokenizer)}
     if start is not None:
         document["start"] = list(start)
@@ -163,8 +115,13 @@ def write_config(
 
 def save_weights(folder: Path, model: GPT, tokenizer: AnyTokenizer) -> None:
     """Write model.safetensors."""
+    write_atomically(folder / MODEL, _weights(model, tokenizer))
+
+
+def _weights(model: GPT, tokenizer: AnyTokenizer, dtype: Narrow | None = None) -> bytes:
+    """What is in model.safetensors."""
     metadata = {"format": "pt", "tinylm": str(VERSION), "tokenizer": tokenizer.fingerprint, "config": _shape(model)}
-    write_tensors(folder / MODEL, {name: p.numpy() for name, p in model.named_parameters()}, metadata)
+    return to_bytes({name: p.numpy() for name, p in model.named_parameters()}, metadata, dtype)
 
 
 def read_config(path: Path_) -> dict[str, Any]:

@@ -169,6 +169,16 @@ def stack(xs: Sequence[Operand], axis: int = 0) -> Tensor:
     return apply(shape.stack, *xs, axis=axis)
 
 
+def split_heads(x: Operand, heads: int, size: int, start: int = 0) -> Tensor:
+    """(..., T, C) → (..., heads, T, size), from feature `start` on."""
+    return apply(shape.split_heads, x, heads=heads, size=size, start=start)
+
+
+def merge_heads(x: Operand) -> Tensor:
+    """(..., H, T, D) → (..., T, H · D)"""
+    return apply(shape.merge_heads, x)
+
+
 def getitem(x: Tensor, index: Any) -> Tensor:
     return x[index]
 
@@ -211,8 +221,9 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     return apply(matmul_ops.matmul, a, b)
 
 
-def linear(x: Operand, weight: Operand, bias: Operand | None = None) -> Tensor:
-    return apply(matmul_ops.linear, x, weight, bias)
+def linear(x: Operand, weight: Operand, bias: Operand | None = None, *, transposed: bool = False) -> Tensor:
+    """x W + b with W (in, out), or (out, in) where `transposed`."""
+    return apply(matmul_ops.linear, x, weight, bias, transposed=transposed)
 
 
 # -- activation ----------------------------------------------------------------------------------------
@@ -337,14 +348,8 @@ def softmax_cross_entropy(
 
     Raises ValueError for targets that are no ids or of another shape, and for label_smoothing outside 0 … 1.
     """
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"softmax_cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
-    what = "softmax_cross_entropy: targets"
-    ids = checked_ids(targets, logits.shape[-1], logits, what, ignore_index)
-    if ids.shape != logits.shape[:-1]:
-        raise ValueError(
-            f"{what} must have shape {logits.shape[:-1]}, the logits' without the last axis; got {ids.shape}"
-        )
+    _check_smoothing("softmax_cross_entropy", label_smoothing)
+    ids = _checked_targets("softmax_cross_entropy", targets, logits.shape[-1], logits, ignore_index)
     return apply(
         loss.softmax_cross_entropy,
         logits,
@@ -353,6 +358,50 @@ def softmax_cross_entropy(
         label_smoothing=label_smoothing,
         reduction=reduction,
     )
+
+
+def linear_cross_entropy(
+    x: Tensor,
+    weight: Tensor,
+    targets: Ids,
+    *,
+    transposed: bool = False,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """softmax_cross_entropy(linear(x, weight), targets), in less memory: the logits are not kept.
+
+    Raises ValueError as softmax_cross_entropy does.
+    """
+    _check_smoothing("linear_cross_entropy", label_smoothing)
+    V = weight.shape[0 if transposed else 1]
+    ids = _checked_targets("linear_cross_entropy", targets, V, x, ignore_index)
+    return apply(
+        loss.linear_cross_entropy,
+        x,
+        weight,
+        ids,
+        transposed=transposed,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+    )
+
+
+def _check_smoothing(name: str, smoothing: float) -> None:
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"{name}: label_smoothing is a share from 0 to 1, got {smoothing}")
+
+
+def _checked_targets(name: str, targets: Ids, V: int, x: Tensor, ignore_index: int | None) -> Any:
+    """One id below V for each row of x, (..., C)."""
+    ids = checked_ids(targets, V, x, f"{name}: targets", ignore_index)
+    if ids.shape != x.shape[:-1]:
+        raise ValueError(
+            f"{name}: targets must have shape {x.shape[:-1]}, the logits' without the last axis; got {ids.shape}"
+        )
+    return ids
 
 
 __all__ = [
@@ -378,12 +427,14 @@ __all__ = [
     "less",
     "less_equal",
     "linear",
+    "linear_cross_entropy",
     "log",
     "log_softmax",
     "matmul",
     "max",
     "maximum",
     "mean",
+    "merge_heads",
     "min",
     "minimum",
     "multiply",
@@ -399,6 +450,7 @@ __all__ = [
     "sin",
     "softmax",
     "softmax_cross_entropy",
+    "split_heads",
     "sqrt",
     "stack",
     "subtract",

@@ -4,14 +4,16 @@ B batch, T time, C channels, H query heads, G key heads, D = C/H features of a h
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from tinylm import functional as F
-from tinylm.autograd import GraphError, Tensor
-from tinylm.backend import Streams, backend_of
+from tinylm.autograd import Tensor, recompute
+from tinylm.backend import Streams
+from tinylm.cache import Cache
 from tinylm.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList, RMSNorm
 
 __all__ = ["GPT", "Cache", "GPTConfig"]
@@ -119,36 +121,6 @@ class GPTConfig:
         return cls(**settings)
 
 
-class Cache:
-    """The keys and values of the positions seen so far, for each layer, so that they are computed once.
-
-    length   how many positions are filled; the next token has this position
-    """
-
-    def __init__(self, config: GPTConfig, batch: int = 1):
-        self.length = 0
-        self._shape = (batch, config.kv_heads, config.block_size, config.head_size)  # (B, G, T, D)
-        self._layers: dict[int, tuple[Any, Any]] = {}
-
-    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the new keys and values (B, G, T, D) after the old ones, and return all of them.
-
-        Raises GraphError for keys that want a gradient, ValueError for another batch than the cache's.
-        """
-        if k.requires_grad or v.requires_grad:
-            raise GraphError("a cache passes no gradients on: run the model inside `with no_grad():`")
-        if k.shape[0] != self._shape[0]:
-            raise ValueError(f"the cache is for a batch of {self._shape[0]}, got {k.shape[0]} rows")
-        if layer not in self._layers:
-            xp = backend_of(k.data).xp
-            empty = tuple(xp.empty(self._shape, dtype=k.dtype) for _ in "kv")
-            self._layers[layer] = (empty[0], empty[1])
-        keys, values = self._layers[layer]
-        end = self.length + k.shape[2]
-        keys[:, :, self.length : end], values[:, :, self.length : end] = k.data, v.data
-        return Tensor(keys[:, :, :end]), Tensor(values[:, :, :end])
-
-
 def _norm(config: GPTConfig, dtype: Any) -> Module:
     if config.norm == "rms":
         return RMSNorm(config.n_embd, eps=config.norm_eps, dtype=dtype)
@@ -168,26 +140,24 @@ class CausalSelfAttention(Module):
         self.resid_dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor, positions: np.ndarray, cache: Cache | None = None) -> Tensor:
-        B, T, C = x.shape
+        C = x.shape[-1]
         H, G, D = self.config.n_head, self.config.kv_heads, self.config.head_size
         qkv = self.c_attn(x)  # (B, T, C + 2 G D)
-        q = _heads(qkv[..., :C], H, D)  # (B, H, T, D)
-        k = _heads(qkv[..., C : C + G * D], G, D)  # (B, G, T, D)
-        v = _heads(qkv[..., C + G * D :], G, D)  # (B, G, T, D)
+        q = F.split_heads(qkv, H, D)  # (B, H, T, D)
+        k = F.split_heads(qkv, G, D, start=C)  # (B, G, T, D)
+        v = F.split_heads(qkv, G, D, start=C + G * D)  # (B, G, T, D)
         if self.config.position == "rope":
             q = F.rotary(q, positions, self.config.rope_base)
             k = F.rotary(k, positions, self.config.rope_base)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, G, S, D)
         dropout = self.config.dropout if self.training else 0.0
-        y = F.causal_attention(q, k, v, dropout=dropout, rng=self.rng)  # (B, H, T, D)
-        y = y.transpose(0, 2, 1, 3).reshape(B, T, C)
+        if cache is None or cache.mask is None:
+            y = F.causal_attention(q, k, v, dropout=dropout, rng=self.rng)  # (B, H, T, D)
+        else:
+            y = F.attention(q, k, v, cache.mask, dropout=dropout, rng=self.rng)
+        y = F.merge_heads(y)  # (B, T, C)
         return self.resid_dropout(self.c_proj(y))  # type: ignore[no-any-return]
-
-
-def _heads(x: Tensor, heads: int, features: int) -> Tensor:
-    """(B, T, heads · D) → (B, heads, T, D)"""
-    return x.reshape(x.shape[0], x.shape[1], heads, features).transpose(0, 2, 1, 3)
 
 
 class MLP(Module):
@@ -232,10 +202,14 @@ class GPT(Module):
     """Token ids in, for every position the logits of the next token out.
 
     logits, loss = model(ids, targets=None)        ids: (B, T)   targets: (B, T)   →   logits: (B, T, V)   loss: ()
+    logits = model.head(model.hidden(ids))         the two parts, for those who need the logits of a few positions only
 
     One forward pass gives T predictions for each row: position t sees ids 0 … t, and its target is id t + 1.
     Initialisation is GPT-2's: normal with σ = 0.02, biases 0, and σ/√(2 L) for the two projections of each
     block that write into the residual stream, so that its variance does not grow with depth.
+
+    With `model.recompute = True` a training step keeps only the input of each block and runs the block again in
+    backward: the same gradients with less memory and about a third more time.
 
     Raises ValueError for a context longer than block_size and for ids outside the vocabulary.
 
@@ -244,6 +218,8 @@ class GPT(Module):
     >>> logits.shape, round(loss.item(), 1)
     ((1, 3, 65), 4.2)
     """
+
+    recompute = False
 
     def __init__(self, config: GPTConfig, seed: int = 0, dtype: Any = None):
         super().__init__()
@@ -261,28 +237,63 @@ class GPT(Module):
             self.lm_head = Linear(
                 config.n_embd, config.vocab_size, bias=False, std=INIT_STD, rng=rngs["init"], dtype=dtype
             )
+        self.flatten()
 
     def forward(self, ids: Any, targets: Any = None, cache: Cache | None = None) -> tuple[Tensor, Tensor | None]:
+        logits = self.head(self.hidden(ids, cache))  # (B, T, V)
+        return logits, None if targets is None else F.softmax_cross_entropy(logits, targets)
+
+    def hidden(self, ids: Any, cache: Cache | None = None, lengths: Sequence[int] | None = None) -> Tensor:
+        """The features from which `head` makes logits: all of the model but the product with V columns.
+
+        ids: (B, T)   lengths: (B,)   →   x: (B, T, C)
+
+        cache     keys and values of what came before: the ids go on from there
+        lengths   of rows that are unequal, for the cache: the first lengths[i] ids of row i are text (T in the longest
+                  row), the others padding, which no text sees; there x means nothing
+
+        Raises ValueError as the model does, and where cache or lengths do not fit the ids.
+        """
         ids = ids if isinstance(ids, Tensor) or hasattr(ids, "dtype") else np.asarray(ids)
         if ids.ndim != 2 or not ids.shape[1]:
             raise ValueError(f"ids must have shape (B, T) with T from 1 up, got {tuple(ids.shape)}")
-        start = cache.length if cache is not None else 0
-        end = start + ids.shape[1]
-        if end > self.config.block_size:
-            raise ValueError(f"a context of {end} tokens does not fit: block_size is {self.config.block_size}")
-        x = self.wte(ids)  # (B, T, C)
-        positions = np.arange(start, end)
-        if self.config.position == "learned":
-            x = x + self.wpe.weight[start:end]
-        x = self.drop(x)
-        for block in self.h:
-            x = block(x, positions, cache)
-        x = self.ln_f(x)
-        head = self.wte.weight.T if self.config.tie_weights else self.lm_head.weight  # (C, V)
-        logits = F.linear(x, head)  # (B, T, V)
+        T = ids.shape[1]
         if cache is not None:
-            cache.length = end
-        return logits, None if targets is None else F.softmax_cross_entropy(logits, targets)
+            positions = cache.begin(len(ids), T, lengths)  # (T,), or (B, T) where rows are filled unequally
+        elif ids.shape[1] > self.config.block_size:
+            raise ValueError(f"a context of {T} tokens does not fit: block_size is {self.config.block_size}")
+        else:
+            positions = np.arange(T)
+        x = self.wte(ids)  # (B, T, C)
+        if self.config.position == "learned":
+            first = int(positions.flat[0])
+            x = x + (self.wpe.weight[first : first + T] if positions.ndim == 1 else self.wpe(positions))
+        elif positions.ndim == 2:
+            positions = positions[:, None]  # (B, 1, T): the same for all heads
+        x = self.drop(x)
+        rngs = [self.streams["dropout"]]
+        for block in self.h:
+            x = recompute(block, x, positions, cache, rngs=rngs) if self.recompute else block(x, positions, cache)
+        x = self.ln_f(x)
+        if cache is not None:
+            cache.commit()
+        return x  # type: ignore[no-any-return]
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits of the next token.  x: (..., C)   →   logits: (..., V)"""
+        if self.config.tie_weights:
+            return F.linear(x, self.wte.weight, transposed=True)
+        return self.lm_head(x)  # type: ignore[no-any-return]
+
+    def loss(self, ids: Any, targets: Any) -> Tensor:
+        """The second of `model(ids, targets)` alone, for less memory: no logits are kept.
+
+        ids, targets: (B, T)   →   loss: ()
+        """
+        x = self.hidden(ids)  # (B, T, C)
+        if self.config.tie_weights:
+            return F.linear_cross_entropy(x, self.wte.weight, targets, transposed=True)
+        return F.linear_cross_entropy(x, self.lm_head.weight, targets)
 
     @property
     def dtype(self) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinylm import checkpoint
-from tinylm.backend import Streams
+from tinylm.backend import Streams, peak_memory
 from tinylm.checkpoint import AnyTokenizer, CheckpointError
 from tinylm.corpus import TextError
 from tinylm.data import batches, read_tokens, split, write_tokens
@@ -82,6 +82,7 @@ class Run:
         self.streams = Streams(settings.seed, ("data",))
         self.step = 0
         self.start = beginning(tokenizer, train_tokens)
+        model.recompute = settings.recompute
         self.log = _Log(folder / LOG)
         self.optimizer = AdamW(
             decay_groups(model, settings.weight_decay), lr=settings.lr, betas=(settings.beta1, settings.beta2)
@@ -198,8 +199,10 @@ class Run:
             clip_norm=s.clip,
         ):
             self.step = record.step
+            peak = peak_memory()
             self.log.add({"step": record.step, "loss": record.loss, "lr": record.lr, "grad_norm": record.grad_norm,
-                          "tokens_per_second": record.tokens / max(record.seconds, 1e-9)})  # fmt: skip
+                          "tokens_per_second": record.tokens / max(record.seconds, 1e-9),
+                          **({} if peak is None else {"peak_memory": peak})})  # fmt: skip
             yield record
             done = self.step == s.steps
             stopping = not done and should_stop()

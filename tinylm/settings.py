@@ -19,6 +19,7 @@ class TrainingSettings:
     eval_tokens                      how many tokens of each part an evaluation reads at most
     val_fraction                     the last part of the text, kept for validation
     seed                             decides the initial weights, the order of the data, dropout and samples
+    recompute                        run each block again in backward: less memory, more time, the same bytes
     """
 
     steps: int = 400
@@ -37,6 +38,7 @@ class TrainingSettings:
     eval_tokens: int = 16384
     val_fraction: float = 0.1
     seed: int = 1
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "eval_tokens"):
@@ -52,6 +54,8 @@ class TrainingSettings:
         for name in ("beta1", "beta2", "val_fraction"):
             if getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be below 1, got {getattr(self, name)}")
+        if not isinstance(self.recompute, bool):
+            raise ValueError(f"recompute must be true or false, got {self.recompute!r}")
         if self.clip == 0:
             raise ValueError("clip must be above 0: it is the largest norm of the gradients")
         if self.lowest_lr > self.lr:

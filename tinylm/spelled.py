@@ -21,6 +21,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "log_softmax",
+    "merge_heads",
     "relu",
     "rms_norm",
     "rotary",
@@ -28,6 +29,7 @@ __all__ = [
     "silu",
     "softmax",
     "softmax_cross_entropy",
+    "split_heads",
 ]
 
 
@@ -82,9 +84,20 @@ def rms_norm(x: Tensor, gain: Tensor, eps: float = 1e-5) -> Tensor:
     return gain * (x / ((x * x).mean(axis=-1, keepdims=True) + eps).sqrt())
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def split_heads(x: Tensor, heads: int, size: int, start: int = 0) -> Tensor:
+    """(..., T, C) → (..., heads, T, size)"""
+    part = x[..., start : start + heads * size]  # (..., T, heads · size)
+    return part.reshape(*x.shape[:-1], heads, size).swapaxes(-3, -2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(..., H, T, D) → (..., T, H · D)"""
+    return x.swapaxes(-3, -2).reshape(*x.shape[:-3], x.shape[-2], x.shape[-3] * x.shape[-1])
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, transposed: bool = False) -> Tensor:
     """x W + b"""
-    y = x @ weight
+    y = x @ (weight.T if transposed else weight)
     return y if bias is None else y + bias
 
 

@@ -12,6 +12,7 @@ from tinylm.autograd import no_grad
 from tinylm.data import windows_in_order
 from tinylm.nn import Module
 from tinylm.optim import Optimizer, clip_grad_norm
+from tinylm.parallel import Shards, can_be_split, loss_of
 
 __all__ = ["TrainingError", "TrainingStep", "evaluate", "training"]
 
@@ -52,6 +53,7 @@ def training(
     schedule: Callable[[int], float] | None = None,
     accumulate: int = 1,
     clip_norm: float | None = 1.0,
+    shards: int = 1,
 ) -> Iterator[TrainingStep]:
     """Update the model once for every `accumulate` batches, yielding a record of each update.
 
@@ -63,13 +65,17 @@ def training(
     accumulate  gradients of so many batches are averaged before an update, as if they were one big batch
                 (exactly that when all have the same size); what is left over at the end is not trained on
     clip_norm   largest norm of all gradients together; None: no limit
+    shards      parts of each batch that run side by side on threads of their own; for models whose loss is a mean
+                over rows that do not see each other. With dropout, a watcher or a GPU it is one part all the same
 
     The next batch is drawn only when the next record is asked for. Raises TrainingError for a loss or
-    gradient that is not finite, ValueError for `accumulate` below 1.
+    gradient that is not finite, ValueError for `accumulate` or `shards` below 1.
     """
     if accumulate < 1:
         raise ValueError(f"accumulate must be 1 or more, got {accumulate}")
-    return _updates(model, optimizer, iter(batches), steps, start, schedule, accumulate, clip_norm)
+    if shards < 1:
+        raise ValueError(f"shards must be 1 or more, got {shards}")
+    return _updates(model, optimizer, iter(batches), steps, start, schedule, accumulate, clip_norm, shards)
 
 
 def _updates(
@@ -81,8 +87,9 @@ def _updates(
     schedule: Callable[[int], float] | None,
     accumulate: int,
     clip_norm: float | None,
+    shards: int,
 ) -> Iterator[TrainingStep]:
-    step = start
+    step, split = start, Shards(model, shards)
     while steps is None or step < steps:
         began = time.perf_counter()
         group = [batch for _, batch in zip(range(accumulate), batches, strict=False)]
@@ -96,10 +103,13 @@ def _updates(
         losses, tokens = [], 0
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below, once
             for x, y in group:
-                logits, loss = model(x, y)
-                loss.backward(1.0 / accumulate)
-                losses.append(loss.item())
-                tokens += math.prod(logits.shape[:-1])
+                if shards > 1 and can_be_split(model):
+                    losses.append(split.loss_and_gradients(x, y, 1.0 / accumulate))
+                else:
+                    loss = loss_of(model, x, y)
+                    loss.backward(1.0 / accumulate)
+                    losses.append(loss.item())
+                tokens += np.size(y)
         mean = sum(losses) / accumulate
         if not math.isfinite(mean):
             raise _not_finite(step + 1, "loss", mean)
@@ -142,7 +152,7 @@ def evaluate(model: Module, tokens: np.ndarray, batch_size: int, block_size: int
     try:
         for x, y in windows_in_order(tokens, batch_size, block_size):
             with no_grad():
-                _, loss = model(x, y)
+                loss = loss_of(model, x, y)
             total += loss.item() * y.size
             count += y.size
     finally:

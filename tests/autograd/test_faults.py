@@ -34,10 +34,9 @@ def last_gradient_wins_in_flight(patch: Patch) -> None:
     original = engine._Pending.add
 
     def add(self, node, gradient):
-        if node in self._sums:
-            self._sums[node] = (gradient, False)
-        else:
-            original(self, node, gradient)
+        if node in self._arrived:
+            self._arrived[node].total = None
+        original(self, node, gradient)
 
     patch.setattr(engine._Pending, "add", add)
 
@@ -48,11 +47,11 @@ def last_gradient_wins_in_leaves(patch: Patch) -> None:
 
 def oldest_first(patch: Patch) -> None:
     def pop(self):
-        node = min(self._sums, key=lambda node: node.number)
-        return node, self._sums.pop(node)[0]
+        node = min(self._arrived, key=lambda node: node.number)
+        return node, self._arrived.pop(node).whole(node)
 
     patch.setattr(engine._Pending, "pop", pop)
-    patch.setattr(engine._Pending, "__bool__", lambda self: bool(self._sums))
+    patch.setattr(engine._Pending, "__bool__", lambda self: bool(self._arrived))
 
 
 def spent_flag_forgotten(patch: Patch) -> None:
@@ -81,7 +80,7 @@ def sums_into_the_first_gradient(patch: Patch) -> None:
 
     def add(self, node, gradient):
         original(self, node, gradient.base if gradient.base is not None else gradient)
-        self._sums[node] = (self._sums[node][0], True)
+        self._arrived[node].owned = True
 
     patch.setattr(engine._Pending, "add", add)
 
@@ -211,7 +210,7 @@ CAUGHT_BY: dict[Callable[[Patch], None], Callable[[], None]] = {
 
 
 # what a law raises; a TypeError or NameError would only show that the fault itself is broken
-CAUGHT = (AssertionError, pytest.fail.Exception, ValueError, GraphError, engine.GradientError)
+CAUGHT = (AssertionError, TypeError, pytest.fail.Exception, ValueError, GraphError, engine.GradientError)
 
 
 @pytest.mark.parametrize("fault", CAUGHT_BY, ids=lambda fault: fault.__name__)

@@ -129,11 +129,31 @@ def predictions(draw):
     return Example((values(rng, (*where, V), draw(layouts)), targets), settings)
 
 
+@st.composite
+def predicted_from(draw):
+    """The same, where the logits are made by a linear layer; nothing to multiply, too."""
+    example, inner, transposed = draw(predictions()), draw(sizes), draw(st.booleans())
+    logits, targets = example.arrays
+    weight = (logits.shape[-1], inner) if transposed else (inner, logits.shape[-1])
+    rng = draw(generators)
+    x = values(rng, (*targets.shape, inner), draw(layouts))
+    return Example((x, values(rng, weight, draw(layouts)), targets), {**example.settings, "transposed": transposed})
+
+
+def linear_oracle(x, weight, targets, *, transposed, **settings):
+    return oracles.softmax_cross_entropy(oracles.linear(x, weight, transposed=transposed), targets, **settings)
+
+
+def linear_spelled(x, weight, targets, *, transposed, **settings):
+    return spelled.softmax_cross_entropy(spelled.linear(x, weight, transposed=transposed), targets.numpy(), **settings)
+
+
 LOSS = {
+    "linear_cross_entropy": Case(F.linear_cross_entropy, linear_oracle, predicted_from(), linear_spelled),
     "softmax_cross_entropy": Case(
         F.softmax_cross_entropy,
         oracles.softmax_cross_entropy,
         predictions(),
         lambda logits, targets, **settings: spelled.softmax_cross_entropy(logits, targets.numpy(), **settings),
-    )
+    ),
 }

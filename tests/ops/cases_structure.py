@@ -88,7 +88,24 @@ def joins(draw, new_axis):
     return Example(tuple(values(rng, one, draw(layouts)) for one in drawn), {"axis": axis})
 
 
+@st.composite
+def features_of_heads(draw):
+    """Some features before the heads and some behind them; any size may be 0."""
+    heads, size, start, rest = draw(sizes), draw(sizes), draw(sizes), draw(sizes)
+    shape = (*draw(lead()), draw(sizes), start + heads * size + rest)
+    settings = {"heads": heads, "size": size, "start": start}
+    return Example((values(draw(generators), shape, draw(layouts)),), settings)
+
+
+@st.composite
+def several_heads(draw):
+    shape = (*draw(lead(1)), draw(sizes), draw(sizes), draw(sizes))
+    return Example((values(draw(generators), shape, draw(layouts)),))
+
+
 SHAPE = {
+    "split_heads": Case(F.split_heads, oracles.split_heads, features_of_heads(), spelled.split_heads),
+    "merge_heads": Case(F.merge_heads, oracles.merge_heads, several_heads(), spelled.merge_heads),
     "reshape": Case(lambda x, *, shape: F.reshape(x, shape), oracles.reshape, reshapes()),
     "transpose": Case(F.transpose, oracles.transpose, transposes()),
     "broadcast_to": Case(
@@ -158,9 +175,10 @@ def products(draw):
 
 @st.composite
 def layers(draw):
-    inner, outer, rng = draw(sizes), draw(sizes), draw(generators)
-    shapes_ = [(*draw(lead()), inner), (inner, outer), (outer,)][: draw(st.integers(2, 3))]
-    return Example(tuple(values(rng, shape, draw(layouts)) for shape in shapes_))
+    inner, outer, rng, transposed = draw(sizes), draw(sizes), draw(generators), draw(st.booleans())
+    weight = (outer, inner) if transposed else (inner, outer)
+    shapes_ = [(*draw(lead()), inner), weight, (outer,)][: draw(st.integers(2, 3))]
+    return Example(tuple(values(rng, shape, draw(layouts)) for shape in shapes_), {"transposed": transposed})
 
 
 MATMUL = {

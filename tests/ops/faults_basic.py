@@ -102,14 +102,14 @@ def _(xp, dy, *, shape, index):
 
 
 @fault("gradient of the bias averaged", matmul.linear, gradient)
-def _(xp, dy, *, x, weight, needs):
-    dx, dweight, dbias = LINEAR_BACKWARD(xp, dy, x=x, weight=weight, needs=needs)
+def _(xp, dy, *, x, weight, needs, transposed):
+    dx, dweight, dbias = LINEAR_BACKWARD(xp, dy, x=x, weight=weight, needs=needs, transposed=transposed)
     return dx, dweight, dbias if dbias is None else dbias / max(math.prod(dy.shape[:-1]), 1)
 
 
 @fault("weight not transposed where it is square", matmul.linear, gradient)
-def _(xp, dy, *, x, weight, needs):
-    dx, *rest = LINEAR_BACKWARD(xp, dy, x=x, weight=weight, needs=needs)
+def _(xp, dy, *, x, weight, needs, transposed):
+    dx, *rest = LINEAR_BACKWARD(xp, dy, x=x, weight=weight, needs=needs, transposed=transposed)
     return xp.matmul(dy, weight) if weight.shape[0] == weight.shape[1] else dx, *rest
 
 

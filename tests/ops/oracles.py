@@ -117,8 +117,8 @@ def matmul(a, b):
     return out.reshape(shape + a.shape[-2:-1] + (b.shape[-1:] if b.ndim > 1 else ()))
 
 
-def linear(x, weight, bias=None):
-    y = matmul(x, weight)
+def linear(x, weight, bias=None, *, transposed=False):
+    y = matmul(x, weight.T if transposed else weight)
     return y if bias is None else each(lambda a, b: a + b)(y, bias)
 
 
@@ -218,6 +218,21 @@ def concatenate(*xs, axis=0):
         for index in np.ndindex(x.shape):
             out[(*index[:axis], index[axis] + start, *index[axis + 1 :])] = x[index]
         start += x.shape[axis]
+    return out
+
+
+def split_heads(x, *, heads, size, start=0):
+    out = np.empty((*x.shape[:-2], heads, x.shape[-2], size))
+    for *where, n, t, d in np.ndindex(out.shape):
+        out[(*where, n, t, d)] = x[(*where, t, start + n * size + d)]
+    return out
+
+
+def merge_heads(x):
+    *front, N, T, D = x.shape
+    out = np.empty((*front, T, N * D))
+    for *where, n, t, d in np.ndindex(x.shape):
+        out[(*where, t, n * D + d)] = x[(*where, n, t, d)]
     return out
 
 

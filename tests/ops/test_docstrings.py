@@ -29,6 +29,8 @@ EXAMPLES = {
     "transpose": ([(2, 3, 4)], {"axes": (2, 0, 1)}),
     "broadcast_to": ([(3, 1)], {"shape": (2, 3, 4)}),
     "concatenate": ([(2, 1, 4), (2, 5, 4)], {"axis": 1}),
+    "split_heads": ([(2, 5, 17)], {"heads": 3, "size": 4, "start": 2}),
+    "merge_heads": ([(2, 3, 5, 4)], {}),
     "stack": ([(2, 3), (2, 3), (2, 3), (2, 3)], {"axis": 1}),
     "getitem": ([(2, 3)], {"index": (slice(None), None, [0, 0, 1, 2])}),
     "embedding": ([(5, 4), ((2, 3), INT)], {}),
@@ -40,6 +42,7 @@ EXAMPLES = {
     "causal_attention": ([(2, 6, 3, 4), (2, 3, 5, 4), (2, 3, 5, 7), (2, 6, 3, 5)], {}),
     "rotary": ([(2, 3, 4), ((3,), INT)], {}),
     "dropout": ([A, (A, BOOL)], {"p": 0.5}),
+    "linear_cross_entropy": ([(2, 3, 4), (4, 5), ((2, 3), INT)], {}),
     "softmax_cross_entropy": ([(2, 3, 4), ((2, 3), INT)], {}),
 }
 ENTRY = re.compile(r"(\w+): (?:\(([^()]*)\)|per (\w+))((?:,| of| for) [\w ,=]+)?")

@@ -66,7 +66,7 @@ def used_twice(x):
 def test_an_engine_that_keeps_only_the_last_gradient_is_caught(monkeypatch):
     def add(self, node, gradient):
         true(self, node, gradient)
-        self._sums[node] = (gradient, False)
+        self._arrived[node].total = gradient
 
     true = engine._Pending.add
     monkeypatch.setitem(CASES, "exp", replace(CASES["exp"], function=used_twice))

@@ -1,9 +1,11 @@
 """Floor 2: tensors, the graph and the backward pass."""
 
-from tinylm.autograd.engine import GradientError, Node, unbroadcast
+from tinylm.autograd.engine import GradientError, Leaves, Node, gradients_into, unbroadcast
+from tinylm.autograd.flat import Flat, Place, flatten
 from tinylm.autograd.gradcheck import GradientMismatch, gradcheck
 from tinylm.autograd.guard import GraphError, writing
-from tinylm.autograd.modes import enable_grad, grad_enabled, no_grad, use_kernels
+from tinylm.autograd.modes import enable_grad, grad_enabled, no_grad, reference_kernels, use_kernels
+from tinylm.autograd.recompute import recompute
 from tinylm.autograd.tensor import Operand, Tensor, apply, tensor
 from tinylm.autograd.watch import (
     FindNaN,
@@ -19,12 +21,15 @@ from tinylm.autograd.watch import (
 
 __all__ = [
     "FindNaN",
+    "Flat",
     "GradientError",
     "GradientMismatch",
     "GraphError",
+    "Leaves",
     "NaNError",
     "Node",
     "Operand",
+    "Place",
     "Recorder",
     "Step",
     "Tensor",
@@ -32,9 +37,13 @@ __all__ = [
     "WriteGuard",
     "apply",
     "enable_grad",
+    "flatten",
     "grad_enabled",
     "gradcheck",
+    "gradients_into",
     "no_grad",
+    "recompute",
+    "reference_kernels",
     "scope",
     "scoped",
     "tensor",

@@ -3,6 +3,9 @@
 import heapq
 import itertools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +13,14 @@ import numpy as np
 from tinylm.autograd.guard import GraphError, Hold, arrays_in
 from tinylm.autograd.watch import Step, watchers
 from tinylm.backend import Backend
+from tinylm.backend.memory import empty
 from tinylm.ops import Op
-from tinylm.ops.op import Kernel
+from tinylm.ops.op import Kernel, Part
 
 if TYPE_CHECKING:
     from tinylm.autograd.tensor import Tensor
 
-__all__ = ["GradientError", "Node", "run_backward", "unbroadcast"]
+__all__ = ["GradientError", "Leaves", "Node", "gradients_into", "run_backward", "unbroadcast"]
 
 Array = Any
 
@@ -75,7 +79,8 @@ class Node:
         if self.backend.array_type is np.ndarray:
             dy = dy.view()
             dy.setflags(write=False)  # other branches of the graph may get the same gradient
-        arguments = {name: self._argument(name) for name in self.kernel.wanted}
+        kept = self.kept
+        arguments = {name: kept[name] if name in kept else self._argument(name) for name in self.kernel.wanted}
         seen = watchers()
         started = time.perf_counter() if seen else 0.0
         result = backward(self.backend.xp, dy, **arguments)
@@ -85,6 +90,7 @@ class Node:
         if seen:
             self.backend.synchronize()
             elapsed = time.perf_counter() - started
+            gradients = tuple([g.whole(self.backend.xp) if isinstance(g, Part) else g for g in gradients])
             step = Step(
                 "backward",
                 self.op,
@@ -105,18 +111,31 @@ class Node:
 
     def _argument(self, name: str) -> Any:
         """What backward's keyword `name` stands for: something kept, a setting, or which inputs want a gradient."""
-        if name in self.kept:
-            return self.kept[name]
         if name in self.settings:
             return self.settings[name]
         if name == "needs":
             return tuple([edge is not None for edge in self.edges])
+        if name == "into":
+            return self._places()
         if name in self.op.settings:
             return self.op.settings[name]
         raise GradientError(
             f"{self.op.name}: backward asks for {name}, which forward neither kept nor was given; "
             f"kept are {', '.join(self.kept) or 'none'}"
         )
+
+    def _places(self) -> tuple[Array | None, ...]:
+        """For each input an array that its gradient may be written into, where nothing is there to be added to."""
+        leaves = _leaves.get()
+        return tuple(
+            [
+                None if edge is None or isinstance(edge, Node) or self._twice(edge) else leaves.place(edge)
+                for edge in self.edges
+            ]
+        )
+
+    def _twice(self, leaf: "Tensor") -> bool:
+        return sum([edge is leaf for edge in self.edges]) > 1
 
     def free(self) -> None:
         """Forget what backward needed; the graph behind this node can no longer be used through it."""
@@ -153,6 +172,10 @@ def _input_name(op: Op, place: int) -> str:
 def _fit(node: Node, place: int, gradient: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """The gradient for one input, with that input's shape and dtype; raises GradientError where it cannot be."""
     kind: Any = node.backend.array_type
+    if type(gradient) is Part:
+        if gradient.shape == shape and gradient.values.dtype == dtype:
+            return gradient
+        gradient = gradient.whole(node.backend.xp)
     if type(gradient) is kind and gradient.shape == shape and gradient.dtype == dtype:
         return gradient
     name = _input_name(node.op, place)
@@ -173,23 +196,115 @@ def _fit(node: Node, place: int, gradient: Array, shape: tuple[int, ...], dtype:
     return gradient
 
 
-class _Pending:
-    """Gradients in flight: what has arrived for each node so far, and whether the engine made that array."""
+class Leaves:
+    """Where gradients of leaves go: into the leaves themselves."""
+
+    def place(self, leaf: "Tensor") -> Array | None:
+        """An array that the leaf's gradient may be written into; None where it has one already, to be added to."""
+        return leaf.gradient_place()
+
+    def add(self, leaf: "Tensor", gradient: "Array | Part") -> None:
+        leaf.accumulate(gradient)
+
+
+_own = Leaves()
+_leaves: ContextVar[Leaves] = ContextVar("tinylm_leaves", default=_own)
+
+
+@contextmanager
+def gradients_into(leaves: Leaves) -> Iterator[None]:
+    """Send the gradients of leaves somewhere else inside the block: parts of a batch that run side by side do so."""
+    token = _leaves.set(leaves)
+    try:
+        yield
+    finally:
+        _leaves.reset(token)
+
+
+class _Arrived:
+    """What has come for one node so far: a sum, whether the engine made that array, and parts."""
+
+    __slots__ = ("owned", "parts", "total")
 
     def __init__(self) -> None:
-        self._sums: dict[Node, tuple[Array, bool]] = {}
+        self.total: Array | None = None
+        self.owned = False
+        self.parts: list[Part] = []
+
+    def add(self, node: Node, gradient: "Array | Part") -> None:
+        if type(gradient) is Part:
+            self.parts.append(gradient)
+        elif self.total is None:
+            self.total = gradient
+        elif self.owned:
+            self.total += gradient  # an array that the engine made itself, so nobody else sees it change
+        else:
+            self.total = _sum(node, self.total, gradient)
+            self.owned = True
+
+    def whole(self, node: Node) -> Array:
+        """The sum of all that came."""
+        if not self.parts:
+            return self.total
+        if self.total is None:
+            total = _empty(node)
+            if _tiles(self.parts, node.shape):
+                for part in self.parts:
+                    total[part.index] = part.values
+                return total
+            total[...] = 0
+        else:
+            total = self.total if self.owned else self.total.copy()
+        for part in self.parts:
+            total[part.index] += part.values
+        return total
+
+
+def _empty(node: Node) -> Array:
+    if node.backend.name == "numpy":
+        return empty(node.shape, node.dtype)
+    return node.backend.xp.empty(node.shape, dtype=node.dtype)
+
+
+def _sum(node: Node, a: Array, b: Array) -> Array:
+    if node.backend.name == "numpy":
+        return np.add(a, b, out=empty(a.shape, a.dtype))
+    return node.backend.xp.asarray(a + b)
+
+
+def _tiles(parts: list[Part], shape: tuple[int, ...]) -> bool:
+    """Whether the parts are slices of the last axis that cover it without overlap."""
+    end = 0
+    for part in sorted(parts, key=_first):
+        index = part.index
+        if not (type(index) is tuple and len(index) == 2 and index[0] is Ellipsis and type(index[1]) is slice):
+            return False
+        if index[1].start != end or index[1].step is not None:
+            return False
+        end = index[1].stop
+    return end == shape[-1]
+
+
+def _first(part: Part) -> int:
+    try:
+        return int(part.index[1].start)
+    except (TypeError, AttributeError, IndexError):
+        return -1
+
+
+class _Pending:
+    """Gradients in flight: what has arrived for each node, newest node first."""
+
+    def __init__(self) -> None:
+        self._arrived: dict[Node, _Arrived] = {}
         self._queue: list[tuple[int, Node]] = []
 
-    def add(self, node: Node, gradient: Array) -> None:
-        present = self._sums.get(node)
-        if present is None:
-            self._sums[node] = (gradient, False)
+    def add(self, node: Node, gradient: "Array | Part") -> None:
+        arrived = self._arrived.get(node)
+        if arrived is None:
+            arrived = self._arrived[node] = _Arrived()
             heapq.heappush(self._queue, (-node.number, node))
-        elif present[1]:
-            total = present[0]
-            total += gradient  # an array that the engine made itself, so nobody else sees it change
-        else:
-            self._sums[node] = (node.backend.xp.asarray(present[0] + gradient), True)
+        arrived.add(node, gradient)
 
     def __bool__(self) -> bool:
         return bool(self._queue)
@@ -197,7 +312,7 @@ class _Pending:
     def pop(self) -> tuple[Node, Array]:
         """The newest node, whose gradient is complete: all that depend on it are newer and done."""
         node = heapq.heappop(self._queue)[1]
-        return node, self._sums.pop(node)[0]
+        return node, self._arrived.pop(node).whole(node)
 
 
 def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
@@ -206,6 +321,7 @@ def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
     Nodes are visited newest first, without recursion. Raises GraphError for a graph that was spent by an
     earlier backward, GradientError for a backward whose gradients do not fit.
     """
+    leaves = _leaves.get()
     pending = _Pending()
     pending.add(node, grad)
     while pending:
@@ -224,12 +340,13 @@ def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
             if isinstance(edge, Node):
                 pending.add(edge, _fit(node, place, gradient, edge.shape, edge.dtype))
             else:
-                edge.accumulate(_fit(node, place, gradient, edge.data.shape, edge.data.dtype))
+                leaves.add(edge, _fit(node, place, gradient, edge.data.shape, edge.data.dtype))
         if not arrived:
             names = [_input_name(node.op, place) for place, edge in enumerate(node.edges) if edge is not None]
             raise GradientError(
                 f"{node.op.name}: backward returned no gradient for {', '.join(names)}; forgot return? "
                 "Where the gradient is 0 return zeros, where none is meant detach() the input"
             )
+        del dy, gradients, gradient  # an array lives no longer than somebody needs it
         if not keep_graph:
             node.free()

@@ -113,14 +113,15 @@ class Hold:
         self._kept = len(arrays)  # the first ones; then come owners, read-only too, but other parts of them may change
         if not arrays:
             return
+        entries = self._entries
         with _books:
             self._since = _now
             for array in arrays:
-                self._entries.append(_acquire(array))
+                entries.append(_acquire(array))
             for array in arrays:
                 if isinstance(array, np.ndarray) and array.base is not None:
                     for owner in _owners(array):
-                        self._entries.append(_acquire(owner))
+                        entries.append(_acquire(owner))
 
     def changed(self) -> Any | None:
         """An array that was written since it was kept, or None."""

@@ -9,10 +9,12 @@ from typing import Any, Union
 import numpy as np
 
 from tinylm.autograd.engine import Node, run_backward
+from tinylm.autograd.flat import Place
 from tinylm.autograd.guard import GraphError, is_held, writing
 from tinylm.autograd.modes import grad_enabled, reference_kernels
 from tinylm.autograd.watch import Step, scope, watchers
 from tinylm.backend import DeviceError, backend_named, backend_of, current_backend
+from tinylm.backend.memory import owns_memory
 from tinylm.ops import (
     Op,
     activation,
@@ -23,6 +25,7 @@ from tinylm.ops import (
     reduction,
     shape,
 )
+from tinylm.ops.op import Part
 
 __all__ = ["Operand", "Tensor", "apply", "tensor"]
 
@@ -77,7 +80,7 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
     """
     if len(inputs) != len(op.arrays):
         inputs = _complete(op, inputs)
-    arrays = [_bare(value) for value in inputs]
+    arrays = [value.data if isinstance(value, Tensor) else _bare(value) for value in inputs]
     if type(arrays[0]) in _SCALARS and not any(hasattr(array, "dtype") for array in arrays):
         arrays[0] = tensor(arrays[0]).data
     for array in arrays:
@@ -91,8 +94,17 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
         raise _explain_owners(op, arrays) from None
     kernel = op.kernel_for(backend.name, reference=reference_kernels())
     seen = watchers()
+    edges: tuple[Any, ...] = ()
+    if grad_enabled():
+        edges = tuple(
+            [(value.node or value) if isinstance(value, Tensor) and value.requires_grad else None for value in inputs]
+        )
+    recording = any([edge is not None for edge in edges])  # noqa: C419  (a generator costs 0.3 µs more, on every op)
     started = time.perf_counter() if seen else 0.0
-    returned = kernel.forward(backend.xp, *arrays, **settings)
+    if kernel.asks:
+        returned = kernel.forward(backend.xp, *arrays, recording=recording, **settings)
+    else:
+        returned = kernel.forward(backend.xp, *arrays, **settings)
     if type(returned) is not tuple or len(returned) != 2 or not isinstance(returned[1], dict):
         raise TypeError(
             f"{op.name}: forward must return the output and what backward needs, it returned a "
@@ -103,17 +115,13 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
         if not isinstance(output, (backend.array_type, np.generic, float, int)):
             raise TypeError(f"{op.name}: forward must give one array on {backend.name}, not a {type(output).__name__}")
         output = backend.xp.asarray(output)  # NumPy's reductions to 0-d give scalars
-    if backend.name == "numpy" and output.base is not None and not any(output is array for array in arrays):
+    if backend.name == "numpy" and not owns_memory(output) and not any([output is array for array in arrays]):  # noqa: C419
         output.setflags(write=False)  # a view: whoever writes must write through the owner of the memory
     result = Tensor(output)
     result._made = True
-    if grad_enabled() and output.dtype.kind == "f":
-        edges = tuple(
-            [(value.node or value) if isinstance(value, Tensor) and value.requires_grad else None for value in inputs]
-        )
-        if any([edge is not None for edge in edges]):  # noqa: C419  (a generator costs 0.3 µs more, on every op)
-            result.requires_grad = True
-            result.node = Node(op, kernel, backend, edges, kept, settings, output, scope())
+    if recording and output.dtype.kind == "f":
+        result.requires_grad = True
+        result.node = Node(op, kernel, backend, edges, kept, settings, output, scope())
     if seen:
         backend.synchronize()
         elapsed = time.perf_counter() - started
@@ -142,7 +150,7 @@ class Tensor:
     """
 
     __array_ufunc__ = None  # so that ndarray + tensor asks the tensor
-    __slots__ = ("__weakref__", "_grad", "_made", "data", "node", "requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_home", "_lent", "_made", "data", "node", "place", "requires_grad")
 
     def __init__(self, data: Array, requires_grad: bool = False):
         if isinstance(data, Tensor) or not hasattr(data, "dtype"):
@@ -154,6 +162,9 @@ class Tensor:
         self.node: Node | None = None
         self._made = False  # by an op, recorded or not: then += and its like leave the array alone
         self._grad: Array | None = None
+        self._home: Array | None = None  # a leaf's array for its gradient, used again after zero_grad
+        self._lent = False  # whether somebody may still look at it
+        self.place: Place | None = None  # in an array that many leaves share; see flat.py
 
     # -- what it is ----------------------------------------------------------------------------------
 
@@ -269,11 +280,28 @@ class Tensor:
 
     @property
     def grad(self) -> "Tensor | None":
-        return None if self._grad is None else Tensor(self._grad)
+        if self._grad is None:
+            return None
+        self._lent = True
+        return Tensor(self._grad)
 
     @grad.setter
     def grad(self, value: "Tensor | Array | None") -> None:
+        if self._lent:  # the gradient that somebody took stays as it was
+            self._home, self._lent = None, False
+            self.place = None  # nor may the shared array be written there
         self._grad = None if value is None else self._like_self(value, "grad").copy()
+
+    @property
+    def grad_data(self) -> Array | None:
+        """The gradient's bare array, for those who change it at once and keep no reference, as optimizers do."""
+        return self._grad
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether value and gradient are where `place` says, in arrays that other leaves share."""
+        place = self.place
+        return place is not None and self.data is place.values and self._grad is not None and self._grad is self._home
 
     def _like_self(self, value: Any, what: str) -> Array:
         """The array in `value`, after a look at its owner, dtype and shape."""
@@ -286,14 +314,40 @@ class Tensor:
             raise ValueError(f"{what} must be {self.dtype} of shape {self.shape}, got {array.dtype} of {array.shape}")
         return array
 
-    def accumulate(self, gradient: Array) -> None:
-        """Add to the gradient of a leaf. The first one is copied: other tensors may see the same array."""
+    def gradient_place(self) -> Array | None:
+        """An array that the whole gradient may be written into and given to `accumulate`; None where there is one."""
+        if self._grad is not None or type(self.data) is not np.ndarray:
+            return None
+        home = self._home
+        if home is None or home.shape != self.data.shape or home.dtype != self.data.dtype:
+            home = self._home = self._new_home()
+        return None if is_held(home) else home
+
+    def _new_home(self) -> np.ndarray:
+        if self.place is not None and self.data is self.place.values:
+            return self.place.gradient()
+        return np.empty(self.data.shape, self.data.dtype)
+
+    def accumulate(self, gradient: "Array | Part") -> None:
+        """Add to the gradient of a leaf. The first one is copied, unless it was written into `gradient_place`."""
         if self._grad is None:
-            self._grad = gradient.copy()
+            place = self.gradient_place()
+            if place is None:
+                self._grad = gradient.whole(backend_of(self.data).xp) if isinstance(gradient, Part) else gradient.copy()
+                return
+            if isinstance(gradient, Part):
+                place[...] = 0
+                place[gradient.index] = gradient.values
+            elif gradient is not place:
+                np.copyto(place, gradient, casting="no")
+            self._grad = place
         else:
             if is_held(self._grad) or not isinstance(self._grad, np.ndarray):
                 self._grad = self._grad.copy()  # it is an input of some graph itself, or on a device may be
-            self._grad += gradient
+            if isinstance(gradient, Part):
+                self._grad[gradient.index] += gradient.values
+            else:
+                self._grad += gradient
 
     def backward(self, grad: "Tensor | Array | None" = None, keep_graph: bool = False) -> None:
         """Add d self / d leaf, times `grad`, to the `.grad` of every leaf that requires a gradient.

@@ -12,6 +12,7 @@ from tinylm.backend.device import (
     to_host,
     use_device,
 )
+from tinylm.backend.peak import peak_memory
 from tinylm.backend.random import Streams, stream
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "backend_of",
     "current_backend",
     "device_name",
+    "peak_memory",
     "scatter_add",
     "stream",
     "to_host",

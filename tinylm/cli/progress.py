@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from tinylm.backend import peak_memory
 from tinylm.runs import Evaluation, Run, Sample, Saved
 from tinylm.train import TrainingError, TrainingStep
 
@@ -99,6 +100,9 @@ class _Display:
         if done:
             left = (time.perf_counter() - self.began) / done * (total - record.step)
             text += f"  {self.speed:,.0f} tokens/s  {_duration(left)} left"
+        peak = peak_memory()
+        if peak is not None:
+            text += f"  peak {peak / 1e6:,.0f} MB"
         self.line(text)
 
     def close(self) -> None:

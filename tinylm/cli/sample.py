@@ -9,15 +9,18 @@ from typing import Any
 from tinylm.checkpoint import AnyTokenizer, load, read_config
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.prepare import END, prompt_ids
-from tinylm.sample import generate
+from tinylm.sample import generate_batch
 from tokenizer import StreamDecoder
 
 __all__ = ["add"]
+
+AT_ONCE = 8  # texts: more would keep the first one waiting, and each needs a cache of its own
 
 EPILOG = """examples:
   tinylm sample run
   tinylm sample run --prompt "The list" --temperature 0.8 --top-k 50 --top-p 0.95 --seed 1
   tinylm sample run --prompt "def" --greedy --max-new-tokens 40
+  tinylm sample run --prompt "The list" --prompt "A string" --samples 3
   tinylm sample run --prompt-ids "84 104 101" --samples 3"""
 
 
@@ -31,8 +34,13 @@ def add(commands: Any) -> None:
     )
     command.add_argument("folder", metavar="RUN", help="the folder of a run")
     start = command.add_mutually_exclusive_group()
-    start.add_argument("--prompt", default="", help="the text to go on from (default: the beginning of a text)")
-    start.add_argument("--prompt-ids", metavar="IDS", help='the same as token ids, as in "84 104 101"')
+    start.add_argument(
+        "--prompt",
+        action="append",
+        metavar="TEXT",
+        help="the text to go on from (default: the beginning of a text); may be given several times",
+    )
+    start.add_argument("--prompt-ids", action="append", metavar="IDS", help='as token ids, as in "84 104 101"')
     command.add_argument("--max-new-tokens", type=int, default=200, metavar="N", help="at most so many (default 200)")
     command.add_argument("--temperature", type=float, metavar="X", help="0 is greedy (default 0.8)")
     command.add_argument("--top-k", type=int, metavar="K", help="choose among the K most likely tokens")
@@ -44,9 +52,11 @@ def add(commands: Any) -> None:
         "--seed",
         type=int,
         metavar="N",
-        help="the same number gives the same text (the next sample takes the next number)",
+        help="the same number gives the same text (the next text takes the next number)",
     )
-    command.add_argument("--samples", type=int, default=1, metavar="N", help="how many texts (default 1)")
+    command.add_argument(
+        "--samples", type=int, default=1, metavar="N", help="how many texts of each prompt (default 1)"
+    )
     command.add_argument("--device", choices=("numpy", "cupy"), help="where to run (default: TINYLM_DEVICE or numpy)")
     command.set_defaults(run=run)
 
@@ -69,19 +79,20 @@ def run(arguments: argparse.Namespace) -> int:
     temperature = 0.8 if arguments.temperature is None else arguments.temperature
     model, tokenizer = load(arguments.folder, arguments.device)
     if arguments.prompt_ids is None:
-        ids = prompt_ids(tokenizer, arguments.prompt, read_config(arguments.folder).get("start"))
+        begin = read_config(arguments.folder).get("start")
+        prompts = [prompt_ids(tokenizer, prompt, begin) for prompt in arguments.prompt or [""]]
     else:
-        ids = _ids(arguments.prompt_ids)
+        prompts = [_ids(prompt) for prompt in arguments.prompt_ids]
+    prompts = [prompt for prompt in prompts for _ in range(arguments.samples)]
     end = tokenizer.special_tokens.get(END)
     if isinstance(sys.stdout, io.TextIOWrapper):  # not so in a notebook
         sys.stdout.reconfigure(errors="replace")
-    for number in range(arguments.samples):
-        if arguments.samples > 1:
-            print(f"--- {number + 1} ---")
-        with bad_input():
-            tokens = generate(
+    parts = [prompts[first : first + AT_ONCE] for first in range(0, len(prompts), AT_ONCE)]
+    with bad_input():
+        batches = [
+            generate_batch(
                 model,
-                ids,
+                part,
                 arguments.max_new_tokens,
                 temperature=0.0 if arguments.greedy else temperature,
                 top_k=arguments.top_k,
@@ -89,10 +100,32 @@ def run(arguments: argparse.Namespace) -> int:
                 min_p=arguments.min_p,
                 repetition_penalty=arguments.repetition_penalty,
                 stop=() if end is None else (end,),
-                seed=None if arguments.seed is None else arguments.seed + number,
+                seed=None if arguments.seed is None else arguments.seed + number * AT_ONCE,
             )
-            _stream(tokenizer, [i for i in ids if i != end], (i for i in tokens if i != end))
+            for number, part in enumerate(parts)
+        ]
+        texts = (text for columns, part in zip(batches, parts, strict=True) for text in _rows(columns, len(part)))
+        for number, (prompt, tokens) in enumerate(zip(prompts, texts, strict=True), 1):
+            if len(prompts) > 1:
+                print(f"--- {number} ---")
+            _stream(tokenizer, [i for i in prompt if i != end], (i for i in tokens if i != end))
     return 0
+
+
+def _rows(columns: Iterator[list[int | None]], count: int) -> Iterator[Iterator[int]]:
+    """The tokens of each text in turn: the first as they are made, the others, made beside it, afterwards."""
+    made: list[list[int]] = [[] for _ in range(count)]
+
+    def first() -> Iterator[int]:
+        for column in columns:
+            for tokens, token in zip(made, column, strict=True):
+                if token is not None:
+                    tokens.append(token)
+            if column[0] is not None:
+                yield column[0]
+
+    yield first()
+    yield from map(iter, made[1:])
 
 
 def _stream(tokenizer: AnyTokenizer, prompt: list[int], tokens: Iterator[int]) -> None:

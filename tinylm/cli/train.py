@@ -30,7 +30,7 @@ CHOICES = {
     "n_kv_head": "key and value heads, shared by query heads (default: as many)",
     "mlp_hidden": "hidden width (default: 4 n_embd, for swiglu 8/3)",
 }
-LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens")  # may change when a run is resumed
+LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens", "recompute")  # may change on resume
 TOKENIZER_FLAGS = ("vocab_size", "pattern", "tie_break", "char")
 
 EPILOG = """The run folder holds config.json, tokenizer.json, model.safetensors, training.safetensors (what changes
@@ -80,6 +80,10 @@ def add(commands: Any) -> None:
 
     training = command.add_argument_group("training")
     for f in fields(TrainingSettings):
+        if isinstance(f.default, bool):
+            shown = "run blocks again in backward: less memory, more time, the same result (default: no)"
+            training.add_argument(_flag(f.name), action=argparse.BooleanOptionalAction, default=None, help=shown)
+            continue
         kind = int if isinstance(f.default, int) else float
         shown = "a tenth of lr" if f.default is None else str(f.default)
         training.add_argument(_flag(f.name), type=kind, metavar="X", help=f"default {shown}")

@@ -5,7 +5,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from tinylm.autograd import Tensor, scoped, tensor, writing
+from tinylm.autograd import Tensor, flatten, scoped, tensor, writing
 from tinylm.backend import backend_named, backend_of, to_host
 
 __all__ = ["Module", "ModuleList", "Parameter"]
@@ -122,6 +122,14 @@ class Module:
         """Forget all gradients."""
         for parameter in self.parameters():
             parameter.grad = None
+
+    def flatten(self) -> Self:
+        """Put all parameters side by side into one array, and their gradients too: optimizers get faster by it.
+
+        Each parameter is a view of that array from now on, so call it before anything keeps the old arrays.
+        """
+        flatten(list(self.parameters()))
+        return self
 
     def to(self, device: str) -> Self:
         """Move all parameters, and gradients where there are, to a device; in place, and returns self."""

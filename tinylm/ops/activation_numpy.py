@@ -1,14 +1,17 @@
-"""NumPy kernel of gelu: value and derivative together, in chunks that stay in the cache.
+"""NumPy kernels of gelu and silu: value and derivative together, in chunks that stay in the cache.
 
-In float32 the exact form needs no 26-term series: Φ(x) = ½ (1 + tanh(x · R(x²))) with a polynomial R of
+In float32 the exact form of gelu needs no 26-term series: Φ(x) = ½ (1 + tanh(x · R(x²))) with a polynomial R of
 degree 6 is within 1.5e-7 of it, two roundings of float32. Its coefficients were fitted by least squares.
 """
 
 import numpy as np
 
-from tinylm.ops.activation import GELU_CUBIC, ONE_OVER_SQRT_2PI, SQRT_2_OVER_PI, gelu, normal_cdf
+from tinylm.backend.memory import empty
+from tinylm.backend.threads import share
+from tinylm.ops.activation import GELU_CUBIC, ONE_OVER_SQRT_2PI, SQRT_2_OVER_PI, gelu, normal_cdf, silu
 
 CHUNK = 16384  # elements: input, value and derivative of a chunk stay in the second-level cache
+SHARE = 1 << 17  # elements from which another thread is worth its while
 NORMAL_TANH = (
     7.97884941e-01, 3.63330844e-02, -3.25946998e-05, -5.53063380e-05, 3.96477747e-06, -1.32266657e-07,
     1.75628892e-09,
@@ -60,26 +63,60 @@ def _tanh(x, y, slope):
     gate *= x
 
 
-def gelu_forward(xp, x, *, approximate="none"):
+def _silu(x, y, slope):
+    """y = x σ, slope = σ + y (1 − σ) with σ = ½ (1 + tanh(x / 2)): no overflow on either side."""
+    gate = np.multiply(x, 0.5, out=slope)
+    np.tanh(gate, out=gate)
+    gate += 1
+    gate *= 0.5
+    np.multiply(x, gate, out=y)
+    slope += y * (1 - gate)
+
+
+def in_chunks(work, x, recording):
+    """Run work(x, y, slope) chunk by chunk: (y, slope); slope is None where nobody records, so one chunk of it does."""
+    flat = np.ascontiguousarray(x).reshape(-1)
+    y = empty(flat.shape, flat.dtype)
+    slope = empty(flat.shape, flat.dtype) if recording else None
+
+    def part(start, stop):
+        scratch = np.empty(min(CHUNK, stop - start), flat.dtype) if slope is None else None
+        for a in range(start, stop, CHUNK):
+            b = min(a + CHUNK, stop)
+            work(flat[a:b], y[a:b], scratch[: b - a] if slope is None else slope[a:b])
+
+    with np.errstate(over="ignore", under="ignore"):  # far out, powers of x overflow and tanh is ±1 all the same
+        share(part, flat.size, SHARE)
+    return y.reshape(x.shape), None if slope is None else slope.reshape(x.shape)
+
+
+def gelu_forward(xp, x, *, approximate="none", recording=True):
     """As the reference, with the derivative computed on the way."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f'gelu: approximate is "none" or "tanh", got {approximate!r}')
     if x.dtype.kind != "f":
         x = x.astype(np.float64)
     exact = _exact_float32 if x.dtype == np.float32 else _exact
-    work = exact if approximate == "none" else _tanh
-    flat = np.ascontiguousarray(x).reshape(-1)
-    y, slope = np.empty_like(flat), np.empty_like(flat)
-    with np.errstate(over="ignore", under="ignore"):  # far out, powers of x overflow and tanh is ±1 all the same
-        for start in range(0, flat.size, CHUNK):
-            part = slice(start, start + CHUNK)
-            work(flat[part], y[part], slope[part])
-    return y.reshape(x.shape), {"slope": slope.reshape(x.shape)}
+    y, slope = in_chunks(exact if approximate == "none" else _tanh, x, recording)
+    return y, {"slope": slope}
 
 
-def gelu_backward(xp, dy, *, slope):
+def silu_forward(xp, x, *, recording=True):
+    """As the reference, with the derivative computed on the way."""
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    y, slope = in_chunks(_silu, x, recording)
+    return y, {"slope": slope}
+
+
+def sloped_backward(xp, dy, *, slope):
     """dx = dy · slope"""
-    return dy * slope
+    dx = empty(slope.shape, dy.dtype)
+    share(
+        lambda a, b: np.multiply(dy.reshape(-1)[a:b], slope.reshape(-1)[a:b], out=dx.reshape(-1)[a:b]), dx.size, SHARE
+    )
+    return dx
 
 
-gelu.kernel("numpy", forward=gelu_forward, backward=gelu_backward)
+gelu.kernel("numpy", forward=gelu_forward, backward=sloped_backward)
+silu.kernel("numpy", forward=silu_forward, backward=sloped_backward)

@@ -1,5 +1,6 @@
 """Cross-entropy of a softmax against target ids, in one step that neither overflows nor takes log 0."""
 
+from tinylm.ops.matmul import linear
 from tinylm.ops.op import keep, op
 
 
@@ -41,3 +42,34 @@ def softmax_cross_entropy_backward(xp, dy, *, p, ids, weight, shape, label_smoot
     dlogits = (p - label_smoothing / p.shape[-1]) * slope if label_smoothing else p * slope
     dlogits[xp.arange(ids.shape[0]), ids] -= (1 - label_smoothing) * slope[:, 0]
     return dlogits.reshape(shape), None
+
+
+@op
+def linear_cross_entropy(
+    xp, x, weight, targets, *, transposed=False, ignore_index=None, label_smoothing=0.0, reduction="mean"
+):
+    """The cross-entropy of a linear layer's logits against target ids, for when nobody wants to see the logits.
+
+        loss = softmax_cross_entropy(x W, targets)
+
+    x: (..., I)   weight: (I, V)   targets: (...) of whole numbers below V   →   loss: ()
+
+    Settings as in linear (without a bias) and softmax_cross_entropy. With large vocabularies the logits are the
+    largest array of a model: a kernel may overwrite them, or make them part by part.
+    """
+    logits, _ = linear(xp, x, weight, transposed=transposed)
+    loss, more = softmax_cross_entropy(
+        xp, logits, targets, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
+    )
+    return loss, keep(x=x, weight=weight, p=more["p"], ids=more["ids"], counted=more["weight"], shape=more["shape"])
+
+
+@linear_cross_entropy.backward
+def linear_cross_entropy_backward(xp, dy, *, x, weight, p, ids, counted, shape, label_smoothing, transposed, needs):
+    """dx = dlogits Wᵀ,  dW = xᵀ dlogits"""
+    dlogits, _ = softmax_cross_entropy_backward(
+        xp, dy, p=p, ids=ids, weight=counted, shape=shape, label_smoothing=label_smoothing
+    )
+    needs = (*needs[:2], False)
+    dx, dweight, _ = linear.reference.backward(xp, dlogits, x=x, weight=weight, needs=needs, transposed=transposed)
+    return dx, dweight, None

@@ -36,25 +36,29 @@ def matmul_backward(xp, dy, *, a, b, needs):
 
 
 @op
-def linear(xp, x, weight, bias=None):
+def linear(xp, x, weight, bias=None, *, transposed=False):
     """Multiply every row by a weight matrix and add a bias.
 
         y = x W + b
 
     x: (..., I)   weight: (I, O)   bias: (O,)   →   y: (..., O)
 
-    The weight is stored (in, out), as GPT-2's are: decoding one row then streams it in order.
+    The weight is stored (in, out), as GPT-2's are: decoding one row then streams it in order. `transposed`: it is
+    stored (out, in), as a table of embeddings is that serves as output matrix too, and y = x Wᵀ + b.
     """
-    y = xp.matmul(x, weight)
+    y = xp.matmul(x, weight.T if transposed else weight)
     return y if bias is None else y + bias, keep(x=x, weight=weight)
 
 
 @linear.backward
-def linear_backward(xp, dy, *, x, weight, needs):
-    """dx = dy Wᵀ,  dW = xᵀ dy,  db = Σ dy, both summed over all rows"""
-    N = math.prod(x.shape[:-1])
-    rows, drows = x.reshape(N, weight.shape[0]), dy.reshape(N, weight.shape[1])
-    dx = xp.matmul(dy, weight.T) if needs[0] else None
-    dweight = xp.matmul(rows.T, drows) if needs[1] else None
+def linear_backward(xp, dy, *, x, weight, needs, transposed):
+    """dx = dy Wᵀ,  dW = xᵀ dy,  db = Σ dy, both summed over all rows; dW = dyᵀ x where the weight is transposed"""
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    drows = dy.reshape(math.prod(dy.shape[:-1]), dy.shape[-1])
+    dx = dweight = None
+    if needs[0]:
+        dx = xp.matmul(dy, weight if transposed else weight.T)
+    if needs[1]:
+        dweight = xp.matmul(drows.T, rows) if transposed else xp.matmul(rows.T, drows)
     dbias = drows.sum(axis=0) if needs[2] else None
     return dx, dweight, dbias

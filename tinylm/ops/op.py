@@ -12,6 +12,11 @@ Arrays are positional, settings keyword-only, and the array library comes first.
 backward needs; backward takes by keyword those names and any settings it wants. It returns one gradient
 per array input (a tuple where there are several), None where there is nothing to say. A gradient has
 the shape and dtype of its input, or of the broadcast input: the engine undoes broadcasting.
+
+Besides those names a backward may ask for `needs`, which inputs want a gradient, and a fast kernel for two things
+more. `into` in backward: for each input an array that its gradient may be written into, or None; what is written
+there is returned. `recording` in forward: whether backward may follow, so that nothing is prepared for it in vain. A
+kernel may return a `Part` where most of a gradient is 0.
 """
 
 import inspect
@@ -21,7 +26,7 @@ from typing import Any
 
 from tinylm.ops.registry import register
 
-__all__ = ["Kernel", "Op", "keep", "op"]
+__all__ = ["Kernel", "Op", "Part", "keep", "op"]
 
 Array = Any
 Kept = dict[str, Any]
@@ -40,7 +45,23 @@ class Kernel:
 
     forward: Forward
     backward: Backward | None
-    wanted: tuple[str, ...]  # backward's keywords: kept names, settings, and `needs` if it asks for it
+    wanted: tuple[str, ...]  # backward's keywords: kept names, settings, and `needs` or `into` if it asks for them
+    asks: bool = False  # whether forward takes `recording`
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A gradient of this shape that is 0 but for `values` at `index`, which names no element twice."""
+
+    shape: tuple[int, ...]
+    index: Any
+    values: Array
+
+    def whole(self, xp: Any) -> Array:
+        """The same gradient with its zeros."""
+        gradient = xp.zeros(self.shape, dtype=self.values.dtype)
+        gradient[self.index] = self.values
+        return gradient
 
 
 class Op:
@@ -91,10 +112,12 @@ class Op:
     def kernel(self, backend: str, *, forward: Forward, backward: Backward) -> None:
         """Register a faster implementation for arrays of `backend`; its signature must be the reference's."""
         ours = [(p.name, p.kind) for p in inspect.signature(self.__wrapped__).parameters.values()]
-        theirs = [(p.name, p.kind) for p in inspect.signature(forward).parameters.values()]
+        theirs = [(p.name, p.kind) for p in inspect.signature(forward).parameters.values() if p.name != "recording"]
         if ours != theirs:
             raise TypeError(f"op {self.name}: the {backend} kernel takes {theirs}, the reference {ours}")
-        self.kernels[backend] = Kernel(forward, backward, self._keywords(backward))
+        self.kernels[backend] = Kernel(
+            forward, backward, self._keywords(backward), "recording" in inspect.signature(forward).parameters
+        )
 
     def kernel_for(self, backend: str, *, reference: bool = False) -> Kernel:
         """What to run for arrays of `backend`: its kernel where there is one, else the reference."""

@@ -88,3 +88,45 @@ def stack_backward(xp, dy, *, axis):
     """dxᵢ = dy at place i of the new axis"""
     first = xp.moveaxis(dy, axis, 0)
     return tuple(first[i] for i in range(first.shape[0]))
+
+
+@op
+def split_heads(xp, x, *, heads, size, start=0):
+    """Part of the features as heads of their own: `heads` of `size` features each, from feature `start` on.
+
+        y[..., n, t, d] = x[..., t, start + n·size + d]
+
+    x: (..., T, C)   →   y: (..., N, T, D)
+    """
+    if start < 0 or start + heads * size > x.shape[-1]:
+        raise ValueError(
+            f"split_heads: {heads} heads of {size} from feature {start} on do not fit into {x.shape[-1]} features"
+        )
+    rows = x[..., start : start + heads * size].reshape(*x.shape[:-1], heads, size)
+    return xp.swapaxes(rows, -3, -2), keep(shape=x.shape)
+
+
+@split_heads.backward
+def split_heads_backward(xp, dy, *, shape, heads, size, start):
+    """dx = dy at the features that were taken, 0 at the others"""
+    dx = xp.zeros(shape, dtype=dy.dtype)
+    dx[..., start : start + heads * size] = xp.swapaxes(dy, -3, -2).reshape(*shape[:-1], heads * size)
+    return dx
+
+
+@op
+def merge_heads(xp, x):
+    """The features of all heads side by side again.
+
+        y[..., t, n·D + d] = x[..., n, t, d]
+
+    x: (..., N, T, D)   →   y: (..., T, C)        C = N·D
+    """
+    y = xp.swapaxes(x, -3, -2)
+    return y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1]), keep(heads=x.shape[-3], size=x.shape[-1])
+
+
+@merge_heads.backward
+def merge_heads_backward(xp, dy, *, heads, size):
+    """dx = dy split into heads"""
+    return xp.swapaxes(dy.reshape(*dy.shape[:-1], heads, size), -3, -2)

@@ -1,4 +1,4 @@
-"""Optimizers: how parameters follow their gradients; knows nothing of models or losses."""
+"""What every optimizer is: parameters in groups, a state for each, and steps; knows nothing of models or losses."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from tinylm.autograd import Tensor, writing
 from tinylm.backend import backend_of, to_host
 from tinylm.nn import Module
 
-__all__ = ["SGD", "AdamW", "Optimizer", "clip_grad_norm", "decay_groups"]
+__all__ = ["Groups", "Optimizer", "decay_groups", "follow", "listed"]
 
 Groups = Tensor | Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -24,32 +24,12 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _listed(params: Any) -> list[Any]:
+def listed(params: Any) -> list[Any]:
     """What was given, as a list; one tensor alone is one parameter, not its rows."""
     return [params] if isinstance(params, Tensor) else list(params)
 
 
-def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    """Scale all gradients together so that their norm is at most `max_norm`; returns the norm before.
-
-        g ← g · min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all parameters of Σ g²        Pascanu et al. 2013
-
-    Parameters without a gradient count nothing. Raises ValueError for a negative `max_norm`.
-    """
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
-    gradients = [p.grad.data for p in _listed(params) if p.grad is not None]
-    squares = [(g * g).sum() for g in gradients]
-    norm = math.sqrt(sum(float(square) for square in squares))
-    scale = max_norm / (norm + 1e-6)
-    if scale < 1:
-        for gradient in gradients:
-            with writing(gradient):
-                gradient *= scale
-    return norm
-
-
-def _follow(state: dict[str, Any], data: Any) -> None:
+def follow(state: dict[str, Any], data: Any) -> None:
     """Bring a parameter's state to where its array is now, as after model.to(...)."""
     home = backend_of(data)
     for name, value in state.items():
@@ -76,7 +56,7 @@ class Optimizer:
     state_names: tuple[str, ...] = ()
 
     def __init__(self, params: Groups, defaults: dict[str, Any]):
-        entries = _listed(params)
+        entries = listed(params)
         if not entries:
             raise ValueError("optimizer: there are no parameters")
         groups = entries if isinstance(entries[0], Mapping) else [{"params": entries}]
@@ -88,7 +68,7 @@ class Optimizer:
             unknown = set(group) - {"params"} - set(defaults)
             if unknown:
                 raise ValueError(f"optimizer: unknown setting {sorted(unknown)}; known are {sorted(defaults)}")
-            members = _listed(group["params"])
+            members = listed(group["params"])
             for p in members:
                 if not isinstance(p, Tensor):
                     raise TypeError(f"optimizer: expected tensors, got a {type(p).__name__}")
@@ -112,14 +92,18 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient; its state follows a parameter that was moved."""
-        place = 0
+        number = 0
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is not None:
-                    _follow(self.state[place], p.data)
-                    with writing(p.data) as data:
-                        self.update(data, p.grad.data, self.state[place], group)
-                place += 1
+                if p.grad_data is not None:
+                    self.step_one(number, p, group)
+                number += 1
+
+    def step_one(self, number: int, p: Tensor, group: dict[str, Any]) -> None:
+        """Change one parameter, whose state is `self.state[number]`."""
+        follow(self.state[number], p.data)
+        with writing(p.data) as data:
+            self.update(data, p.grad_data, self.state[number], group)
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter's array in place."""
@@ -161,71 +145,3 @@ class Optimizer:
             }
         for group, settings in zip(self.param_groups, saved["groups"], strict=True):
             group.update(settings)
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent with momentum.
-
-        b ← momentum · b + g + weight_decay · p        p ← p − lr · b
-
-    The first b is g itself. As torch.optim.SGD without dampening.
-    """
-
-    state_names = ("momentum",)
-
-    def __init__(self, params: Groups, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-
-    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if group["weight_decay"]:
-            gradient = gradient + group["weight_decay"] * data
-        if group["momentum"]:
-            if "momentum" in state:
-                state["momentum"] *= group["momentum"]
-                state["momentum"] += gradient
-            else:
-                state["momentum"] = gradient.copy()
-            gradient = state["momentum"]
-        data -= group["lr"] * gradient
-
-
-class AdamW(Optimizer):
-    """Adam with decoupled weight decay.
-
-        p ← p − lr · λ · p
-        m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
-        p ← p − lr · m̂ / (√v̂ + eps)        m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
-
-    t counts the steps from 1. Loshchilov & Hutter 2019, algorithm 2, with the learning rate times λ as decay.
-    """
-
-    state_names = ("t", "m", "v")
-
-    def __init__(
-        self,
-        params: Groups,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.01,
-    ):
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
-
-    def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
-        xp = backend_of(data).xp
-        if not state:
-            state.update(t=0, m=xp.zeros_like(data), v=xp.zeros_like(data))
-        state["t"] += 1
-        lr, (beta1, beta2) = group["lr"], group["betas"]
-        m, v, t = state["m"], state["v"], state["t"]
-        m *= beta1
-        m += (1 - beta1) * gradient
-        v *= beta2
-        v += (1 - beta2) * gradient * gradient
-        scaled = xp.sqrt(v, out=xp.empty_like(v))  # an array also where v is 0-d
-        scaled /= math.sqrt(1 - beta2**t)
-        scaled += group["eps"]
-        xp.divide(m, scaled, out=scaled)
-        scaled *= lr / (1 - beta1**t)
-        data *= 1 - lr * group["weight_decay"]
-        data -= scaled

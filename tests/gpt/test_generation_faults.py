@@ -1,0 +1,149 @@
+"""Seeded faults of generation: each changes a few words of the source, and a named check must catch it."""
+
+import inspect
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.gpt import generation
+from tinylm import sample
+from tinylm.cache import Cache
+from tinylm.choose import Choice
+from tinylm.gpt import GPT, CausalSelfAttention
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The check that must fail when some words of a function's source are others: {those that stand there: others}."""
+
+    what: str
+    check: Any
+    owner: Any
+    name: str
+    changes: dict[str, str]
+
+    def __repr__(self) -> str:
+        return self.what
+
+    def wrong(self) -> Any:
+        """The function with the fault, in the globals of the true one."""
+        true = getattr(self.owner, self.name)
+        source = textwrap.dedent(inspect.getsource(true))
+        for old, new in self.changes.items():
+            assert source.count(old) == 1, f"{self.name} no longer reads {old!r}"
+            source = source.replace(old, new)
+        found: dict[str, Any] = {}
+        exec(compile(source, self.what, "exec"), true.__globals__, found)
+        return found[self.name]
+
+
+CAUGHT = (AssertionError, ValueError)  # what a failing test raises, and what the model does for ids that cannot be
+
+pieces, walk = generation.check_rows_in_pieces, generation.check_greedy_walk
+one, batch = generation.check_alone, generation.check_batch
+
+SLIDE = """
+    found = {}
+    if self.cache.length == longest:
+        for array in [array for pair in self.cache._layers.values() for array in pair]:
+            array[:, :, :-1] = array[:, :, 1:]
+        self.cache.lengths = [n - 1 if n == longest else n for n in self.cache.lengths]
+        new = [self.texts[row][-1:] for row in self.cached]
+        return dict(zip(self.cached, self._next(new, self.cache)))
+"""  # as if a key did not depend on what its token had seen
+
+# fmt: off
+FAULTS = [
+    Fault("positions begin again at 0", walk, Cache, "begin",
+          {"np.arange(start, start + T)": "np.arange(T)"}),
+    Fault("positions one too high", walk, Cache, "begin",
+          {"start, start + T)": "start + (start > 0), start + T + (start > 0))"}),
+    Fault("all rows at the longest's position", pieces, Cache, "begin",
+          {"[:, None] + np.arange(T)": "[:, None] * 0 + start + np.arange(T)"}),
+    Fault("rows mixed up", pieces, Cache, "extend",
+          {"k.data[row, :, :n], v.data[row, :, :n]": "k.data[~row, :, :n], v.data[~row, :, :n]"}),
+    Fault("rows that stay keep the keys of others", pieces, Cache, "keep",
+          {"if new != old:": "if False:"}),
+    Fault("values of rows that left", pieces, Cache, "keep",
+          {"in arrays:": "in arrays[:1]:"}),
+    Fault("lengths of rows that left", pieces, Cache, "keep",
+          {"for row in rows]": "for row in range(len(rows))]"}),
+    Fault("padding counts as text", batch, Cache, "commit",
+          {"zip(self.lengths, self._new, strict=True)": "((a, max(self._new)) for a in self.lengths)"}),
+    Fault("what is not filled is attended to", batch, Cache, "extend",
+          {"np.arange(end) <= self": "np.arange(end) < 99 + self"}),
+    Fault("a query misses itself", batch, Cache, "extend",
+          {"np.arange(end) <= self": "np.arange(end) < self"}),
+    Fault("the mask of an earlier call", pieces, Cache, "begin",
+          {"self._new, self.mask = new, None": "self._new = new"}),
+    Fault("no mask for unequal rows", batch, CausalSelfAttention, "forward",
+          {"cache is None or cache.mask is None": "True"}),
+    Fault("rotary positions of the first row", batch, GPT, "hidden",
+          {"positions = positions[:, None]": "positions = positions[:1, None]"}),
+    Fault("learned positions of the first row", pieces, GPT, "hidden",
+          {"if positions.ndim == 1 else": "if True else"}),
+    Fault("logits of a padding", batch, sample._Rows, "_next",
+          {"x[:, -1] if min(lengths) == T else": "x[:, -1] if True else"}),
+    Fault("logits of the first position", one, sample._Rows, "_next",
+          {"x[:, -1]": "x[:, 0]"}),
+    Fault("logits one position early", batch, sample._Rows, "_next",
+          {"x[i, n - 1]": "x[i, max(n - 2, 0)]"}),
+    Fault("padding on the left without a mask", batch, sample._Rows, "_next",
+          {"row[: len(text)] = text": "row[-len(text) :] = text"}),
+    Fault("the window slides too early", walk, sample._Rows, "logits",
+          {"[-longest:]": "[1 - longest:]"}),
+    Fault("the window does not slide", walk, sample._Rows, "logits",
+          {"[-longest:]": "[:longest]"}),
+    Fault("one old position is left in the window", walk, sample._Rows, "logits",
+          {"self.texts[row][-longest:]": "(self.texts[row][:1] + self.texts[row][1 - longest:])"}),
+    Fault("a row that outgrew the context takes another's text", batch, sample._Rows, "logits",
+          {"for row in outside], None": "for row in reversed(outside)], None"}),
+    Fault("no stop id ends a row", batch, sample, "_steps",
+          {"if step.token in ends:": "if False:"}),
+    Fault("no stop id ends a text", one, sample, "_steps",
+          {"if step.token in ends:": "if False:"}),
+    Fault("a stop id ends all rows", batch, sample, "_steps",
+          {"live = [other for other in live if other != row]": "live = []"}),
+    Fault("the stop id is not given", batch, sample, "_steps",
+          {"                live = [": "                steps[row] = None; live = ["}),
+    Fault("one stream for all rows", batch, sample, "generate_batch",
+          {"[_rng(None if seed is None else seed + row) for row in range(len(texts))]": "[_rng(seed)] * len(texts)"}),
+    Fault("the same seed for all rows", batch, sample, "generate_batch",
+          {"else seed + row": "else seed"}),
+    Fault("the penalty looks at the first row", batch, sample, "_steps",
+          {"prompts[row], rngs": "prompts[0], rngs"}),
+    Fault("a greedy choice draws a number", one, Choice, "step",
+          {"token = int(penalized.argmax())": "token = pick(probabilities(penalized), rng.random())"}),
+    Fault("the oldest keys are dropped and the others used again", walk, sample._Rows, "logits",
+          {"<= longest]": "<= 99]", "    found = {}": SLIDE}),
+]
+# fmt: on
+
+
+def holds(check):
+    """Run a check on the same examples every time, without looking for the smallest that fails."""
+
+    @settings(
+        max_examples=60, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(generation.examples)
+    def drawn(example):
+        check(example)
+
+    drawn()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+def test_a_seeded_fault_is_caught(fault, monkeypatch):
+    monkeypatch.setattr(fault.owner, fault.name, fault.wrong())
+    with pytest.raises(CAUGHT):
+        holds(fault.check)
+
+
+@pytest.mark.parametrize("check", [pieces, walk, one, batch], ids=lambda check: check.__name__)
+def test_the_check_that_catches_a_fault_passes_on_the_true_code(check):
+    holds(check)

@@ -1,0 +1,182 @@
+"""The choice of one token from one row of logits, stage by stage; knows no model and no text.
+
+The stages, in this order, each a small function of its own: repetition penalty, temperature, top-k,
+top-p (nucleus), min-p, softmax, one uniform number. They work on one row of logits in float64 on the
+host, so that a seed means the same choice wherever the logits are the same.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    "Choice",
+    "SamplingStep",
+    "keep_min_p",
+    "keep_top_k",
+    "keep_top_p",
+    "penalize_repetition",
+    "pick",
+    "probabilities",
+]
+
+Array = np.ndarray
+COLDEST = 1e-6  # below it, logits divided by the temperature could overflow
+
+
+def penalize_repetition(logits: Array, seen: Iterable[int], penalty: float) -> Array:
+    """Make ids that occurred less likely: divide their logit by the penalty where positive, else multiply.
+
+    logits: (V,)   →   (V,)        Keskar et al. 2019, sec. 4.1
+
+    >>> penalize_repetition(np.array([2.0, -2.0, 1.0]), seen=[0, 1], penalty=2.0).tolist()
+    [1.0, -4.0, 1.0]
+    """
+    ids = np.unique(np.fromiter(seen, dtype=np.int64))
+    result = logits.copy()
+    result[ids] = np.where(logits[ids] > 0, logits[ids] / penalty, logits[ids] * penalty)
+    return result
+
+
+def keep_top_k(logits: Array, k: int) -> Array:
+    """True for the k largest logits; among equal ones the smaller id comes first.
+
+    logits: (V,)   →   (V,) of bools, of which min(k, V) are True
+
+    >>> keep_top_k(np.array([1.0, 3.0, 3.0, 2.0]), 2).tolist()
+    [False, True, True, False]
+    """
+    if k >= len(logits):
+        return np.ones(logits.shape, dtype=bool)
+    least = np.partition(logits, -k)[-k]  # a tenth of what sorting all of a large vocabulary takes
+    kept: Array = logits > least
+    kept[np.flatnonzero(logits == least)[: k - np.count_nonzero(kept)]] = True
+    return kept
+
+
+def keep_top_p(p: Array, top_p: float) -> Array:
+    """True for the nucleus: the fewest most likely ids whose probabilities add up to at least top_p.
+
+    p: (V,)   →   (V,) of bools; the id that crosses top_p belongs to it        Holtzman et al. 2020
+
+    >>> keep_top_p(np.array([0.5, 0.3, 0.2]), 0.6).tolist()
+    [True, True, False]
+    """
+    likely = np.flatnonzero(p >= (1 - top_p) / (2 * len(p)))  # all others have less than 1 − top_p together
+    order = likely[np.argsort(-p[likely], kind="stable")]
+    before = np.cumsum(p[order]) - p[order]  # what had been gathered when this id's turn came
+    kept = np.zeros(p.shape, dtype=bool)
+    kept[order[before < top_p]] = True
+    kept[order[:1]] = True
+    return kept
+
+
+def keep_min_p(p: Array, min_p: float) -> Array:
+    """True where the probability is at least min_p times the largest.
+
+    p: (V,)   →   (V,) of bools        Nguyen et al. 2024
+
+    >>> keep_min_p(np.array([0.6, 0.3, 0.1]), 0.5).tolist()
+    [True, True, False]
+    """
+    kept: Array = p >= min_p * p.max()
+    return kept
+
+
+def probabilities(logits: Array) -> Array:
+    """Softmax of one row, where −∞ means never.  logits: (V,)   →   p: (V,)"""
+    e = np.exp(logits - logits.max())
+    p: Array = e / e.sum()
+    return p
+
+
+def pick(p: Array, uniform: float) -> int:
+    """The id into whose interval the number falls, when the probabilities are laid end to end in order of id.
+
+    >>> pick(np.array([0.5, 0.0, 0.5]), 0.5)
+    2
+    """
+    ends = np.cumsum(p)
+    token = int(np.searchsorted(ends, uniform * ends[-1], side="right"))
+    return token if token < len(p) else int(np.flatnonzero(p)[-1])  # rounding may leave no end above the number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SamplingStep:
+    """How one token was chosen.
+
+    position       how many tokens stood before it
+    logits         (V,) what the model said
+    penalized      (V,) after the repetition penalty
+    scaled         (V,) after the temperature (as penalized when greedy)
+    top_k, top_p, min_p    (V,) bools, what each filter let through; None where it was not asked for
+    p              (V,) the probabilities that were drawn from; one 1 when greedy
+    uniform        the number drawn, from 0 up to 1; None when greedy
+    token          the id chosen
+    """
+
+    position: int
+    logits: Array
+    penalized: Array
+    scaled: Array
+    top_k: Array | None
+    top_p: Array | None
+    min_p: Array | None
+    p: Array
+    uniform: float | None
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How tokens are to be chosen; raises ValueError for settings out of range.
+
+    temperature   logits are divided by it; 0 is greedy: the largest logit, the smaller id among equals
+    top_k, top_p, min_p    filters, see keep_top_k, keep_top_p, keep_min_p
+    repetition_penalty     see penalize_repetition
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and (self.temperature == 0 or self.temperature >= COLDEST)):
+            raise ValueError(f"temperature must be 0 (greedy) or from {COLDEST} up, got {self.temperature}")
+        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 1):
+            raise ValueError(f"top_k must be a whole number from 1 up, got {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")
+        if self.min_p is not None and not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p must be from 0 to 1, got {self.min_p}")
+        if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
+            raise ValueError(f"repetition_penalty must be above 0 (1 changes nothing), got {self.repetition_penalty}")
+
+    def step(self, logits: Array, seen: Sequence[int], rng: np.random.Generator) -> SamplingStep:
+        """Choose what comes after the ids `seen`, drawing one number unless greedy.  logits: (V,) in float64"""
+        penalty = self.repetition_penalty
+        penalized = logits if penalty == 1 else penalize_repetition(logits, seen, penalty)
+        if self.temperature == 0:
+            token = int(penalized.argmax())
+            certain = np.zeros_like(penalized)
+            certain[token] = 1.0
+            return SamplingStep(len(seen), logits, penalized, penalized, None, None, None, certain, None, token)
+        scaled = left = penalized / self.temperature
+        k = p = low = None
+        if self.top_k is not None:
+            k = keep_top_k(left, self.top_k)
+            left = np.where(k, left, -np.inf)
+        if self.top_p is not None:
+            p = keep_top_p(probabilities(left), self.top_p)
+            left = np.where(p, left, -np.inf)
+        if self.min_p is not None:
+            low = keep_min_p(probabilities(left), self.min_p)
+            left = np.where(low, left, -np.inf)
+        drawn_from = probabilities(left)
+        uniform = float(rng.random())
+        token = pick(drawn_from, uniform)
+        return SamplingStep(len(seen), logits, penalized, scaled, k, p, low, drawn_from, uniform, token)

@@ -1,0 +1,41 @@
+"""Gradients held to a largest norm."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinylm.autograd import Tensor, reference_kernels, writing
+from tinylm.optim.optimizer import listed
+
+__all__ = ["clip_grad_norm"]
+
+CHUNK = 65536  # elements of a dot product
+
+
+def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients together so that their norm is at most `max_norm`; returns the norm before.
+
+        g ← g · min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all parameters of Σ g²        Pascanu et al. 2013
+
+    Parameters without a gradient count nothing. Raises ValueError for a negative `max_norm`.
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
+    gradients = [p.grad_data for p in listed(params) if p.grad_data is not None]
+    norm = math.sqrt(sum([_square(g) for g in gradients]))
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1:
+        for gradient in gradients:
+            with writing(gradient):
+                gradient *= scale
+    return norm
+
+
+def _square(gradient: Any) -> float:
+    """Σ g²: on NumPy chunk by chunk as dot products, whose partial sums are added in float64."""
+    if type(gradient) is not np.ndarray or not gradient.flags.c_contiguous or reference_kernels():
+        return float((gradient * gradient).sum())
+    flat = gradient.reshape(-1)
+    return sum([float(np.dot(part, part)) for part in (flat[a : a + CHUNK] for a in range(0, flat.size, CHUNK))])

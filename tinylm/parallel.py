@@ -1,0 +1,120 @@
+"""Parts of a batch side by side: forward and backward of each on a thread of its own, gradients added afterwards."""
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinylm.autograd import Leaves, Tensor, gradients_into
+from tinylm.autograd.watch import watchers
+from tinylm.backend.threads import share, side_by_side
+from tinylm.nn import Dropout, Module
+from tinylm.ops.op import Part
+
+__all__ = ["Shards", "can_be_split", "loss_of"]
+
+Array = Any
+LARGE = 1 << 19  # numbers from which adding them up is worth more than one thread
+
+
+def loss_of(model: Module, x: Any, y: Any) -> Tensor:
+    """model.loss(x, y) where the model has such a method, which spares the memory of logits; else model(x, y)[1]."""
+    alone = getattr(model, "loss", None)
+    return alone(x, y) if callable(alone) else model(x, y)[1]  # type: ignore[no-any-return]
+
+
+class _Gradients(Leaves):
+    """Gradients of leaves kept apart from the leaves, in arrays that serve again for the next batch."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[int, tuple[Tensor, Array]] = {}
+        self._filled: set[int] = set()
+
+    def place(self, leaf: Tensor) -> Array | None:
+        if id(leaf) in self._filled:
+            return None
+        present = self._arrays.get(id(leaf))
+        if present is None or present[1].shape != leaf.shape or present[1].dtype != leaf.dtype:
+            present = self._arrays[id(leaf)] = (leaf, np.empty(leaf.shape, leaf.dtype))
+        return present[1]
+
+    def add(self, leaf: Tensor, gradient: Array | Part) -> None:
+        first = id(leaf) not in self._filled
+        if first:
+            self.place(leaf)
+            self._filled.add(id(leaf))
+        array = self._arrays[id(leaf)][1]
+        if isinstance(gradient, Part):
+            if first:
+                array[...] = 0
+            array[gradient.index] += gradient.values
+        elif not first:
+            array += gradient
+        elif gradient is not array:
+            np.copyto(array, gradient, casting="no")
+
+    def pour(self) -> None:
+        """Add everything to the leaves' own gradients."""
+        pairs = [pair for key, pair in self._arrays.items() if key in self._filled]
+        self._filled.clear()
+
+        def some(start: int, stop: int) -> None:
+            for leaf, array in pairs[start:stop]:
+                leaf.accumulate(array)
+
+        large = sum(leaf.size for leaf, _ in pairs) > LARGE
+        share(some, len(pairs), max(1, len(pairs) // 4) if large else len(pairs))
+
+    def forget(self) -> None:
+        """Drop what was gathered, as after an error."""
+        self._filled.clear()
+
+
+class Shards:
+    """Splits batches of a model whose loss is a mean over rows that do not see each other, as a GPT's is."""
+
+    def __init__(self, model: Module, count: int):
+        self.model, self.count = model, count
+        self._others = [_Gradients() for _ in range(count - 1)]
+
+    def loss_and_gradients(self, x: Any, y: Any, weight: float) -> float:
+        """The mean loss of a batch; `weight` times its gradients are added to the parameters'.
+
+        x, y: (B, T). Parts differ by at most one row. Raises what the model raises; then no gradient was added to
+        those of parts but the first.
+        """
+        rows = len(x)
+        count = min(self.count, rows)
+        ends = [rows * part // count for part in range(count + 1)]
+        try:
+            tasks: list[Callable[[], float]] = [
+                partial(self._part, number, x[a:b], y[a:b], (b - a) / rows, weight)
+                for number, (a, b) in enumerate(itertools.pairwise(ends))
+            ]
+            losses = side_by_side(tasks)
+        except BaseException:
+            for gradients in self._others:
+                gradients.forget()
+            raise
+        for gradients in self._others[: count - 1]:
+            gradients.pour()
+        return sum(losses)
+
+    def _part(self, number: int, x: Any, y: Any, share_of_rows: float, weight: float) -> float:
+        if number:
+            with gradients_into(self._others[number - 1]):
+                return self._run(x, y, share_of_rows, weight)
+        return self._run(x, y, share_of_rows, weight)
+
+    def _run(self, x: Any, y: Any, share_of_rows: float, weight: float) -> float:
+        loss = loss_of(self.model, x, y)
+        loss.backward(weight * share_of_rows)
+        return float(loss.item()) * share_of_rows
+
+
+def can_be_split(model: Module) -> bool:
+    """Whether parts of a batch may run side by side: nobody watches, and no dropout draws from one stream."""
+    dropping = any(isinstance(m, Dropout) and m.p > 0 for m in model.modules())
+    return not watchers() and not dropping and all(type(p.data) is np.ndarray for p in model.parameters())
