@@ -20,6 +20,7 @@ import numpy as np
 
 from tinylm import checkpoint
 from tinylm.backend import Streams, peak_memory
+from tinylm.backend.threads import threads
 from tinylm.checkpoint import AnyTokenizer, CheckpointError
 from tinylm.corpus import TextError
 from tinylm.data import batches, read_tokens, split, write_tokens
@@ -35,6 +36,7 @@ from tokenizer.formats import write_atomically
 
 __all__ = ["Evaluation", "Record", "Run", "Sample", "Saved"]
 
+MOST_SHARDS = 4  # parts of a batch side by side: with more of them, they wait for Python's lock
 TRAIN_TOKENS, VAL_TOKENS, LOG, PICTURE = "train.npy", "val.npy", "log.jsonl", "loss.svg"
 
 
@@ -197,6 +199,7 @@ class Run:
             schedule=partial(cosine, max_lr=s.lr, min_lr=s.lowest_lr, warmup=s.warmup, total=s.steps),
             accumulate=s.accumulate,
             clip_norm=s.clip,
+            shards=min(threads(), s.batch_size, MOST_SHARDS),
         ):
             self.step = record.step
             peak = peak_memory()

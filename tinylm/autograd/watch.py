@@ -9,7 +9,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -86,15 +86,24 @@ def scope() -> str:
     return _scope.get()
 
 
+def enter_scope(name: str) -> Token[str]:
+    """Begin what `scoped` does; for those who cannot spend the microsecond of a context manager on every call."""
+    outer = _scope.get()
+    return _scope.set(f"{outer}.{name}" if outer and name else outer or name)
+
+
+def leave_scope(token: Token[str]) -> None:
+    _scope.reset(token)
+
+
 @contextmanager
 def scoped(name: str) -> Iterator[None]:
     """Name what runs inside the block: steps carry it as the last part of their `scope`."""
-    outer = _scope.get()
-    token = _scope.set(f"{outer}.{name}" if outer and name else outer or name)
+    token = enter_scope(name)
     try:
         yield
     finally:
-        _scope.reset(token)
+        leave_scope(token)
 
 
 @contextmanager

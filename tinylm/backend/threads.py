@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
-__all__ = ["set_threads", "share", "side_by_side", "threads", "use_threads"]
+__all__ = ["blas_architectures", "set_threads", "share", "side_by_side", "threads", "use_threads"]
 
 T = TypeVar("T")
 
@@ -65,6 +65,11 @@ def _default() -> int:
 def threads() -> int:
     """How many threads work at once: `use_threads`, else `set_threads`, else TINYLM_THREADS, else what BLAS uses."""
     return _here.get() or _chosen or _default()
+
+
+def blas_architectures() -> list[str]:
+    """The processors that the loaded BLAS libraries have chosen their kernels for, where they tell."""
+    return [library.architecture for library in _blas() if getattr(library, "architecture", None)]
 
 
 def set_threads(count: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import tinylm
 import tokenizer
 from tinylm.backend import available, device_name
+from tinylm.backend.threads import blas_architectures, threads
 
 __all__ = ["add", "report", "tokenizer_is_ours"]
 
@@ -64,17 +65,17 @@ def report() -> tuple[list[str], bool]:
         f"tinylm {tinylm.__version__}, Python {platform.python_version()}, {platform.machine()}, "
         f"{os.cpu_count()} processors"
     ]
-    for package in ("numpy", "regex", "safetensors", "tqdm"):
-        lines.append(f"  needed    {package:<12} {_version(package) or 'MISSING: pip install tinylm'}")
+    for package in ("numpy", "regex", "safetensors", "threadpoolctl", "tqdm"):
+        lines.append(f"  needed    {package:<13} {_version(package) or 'MISSING: pip install tinylm'}")
     for package, (extra, purpose) in OPTIONAL.items():
         state = _version(package) or f'not installed ({purpose}): pip install "tinylm[{extra}]"'
-        lines.append(f"  optional  {package:<12} {state}")
+        lines.append(f"  optional  {package:<13} {state}")
     gpu = available("cupy")
-    lines.append(f"  device    numpy        usable ({_blas()})")
+    lines.append(f"  device    numpy         usable ({_blas()})")
     if gpu is None:
-        lines.append(f"  device    cupy         usable: {device_name('cupy')}; type: tinylm train --device cupy")
+        lines.append(f"  device    cupy          usable: {device_name('cupy')}; type: tinylm train --device cupy")
     else:
-        lines.append(f"  device    cupy         not usable: {gpu}")
+        lines.append(f"  device    cupy          not usable: {gpu}")
     wanted = os.environ.get("TINYLM_DEVICE")
     if wanted:
         reason = available(wanted)
@@ -91,6 +92,8 @@ def _blas() -> str:
     try:
         build: Any = np.show_config(mode="dicts")
         blas = build["Build Dependencies"]["blas"]
-        return f"matrix products by {blas['name']} {blas['version']}"
+        name = f"{blas['name']} {blas['version']}"
     except (KeyError, TypeError):
-        return "matrix products by an unknown library"
+        name = "an unknown library"
+    kinds = ", ".join(f"its kernels for {kind}" for kind in blas_architectures())
+    return f"matrix products by {name}{', ' * bool(kinds)}{kinds}; threads: {threads()}"

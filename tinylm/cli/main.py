@@ -8,9 +8,10 @@ from typing import NoReturn
 
 import tinylm
 from tinylm.backend import DeviceError
+from tinylm.backend.threads import set_threads, threads
 from tinylm.checkpoint import CheckpointError
-from tinylm.cli import doctor, evaluate, sample, train
-from tinylm.cli.errors import UsageError
+from tinylm.cli import bench, doctor, evaluate, sample, train
+from tinylm.cli.errors import UsageError, bad_input
 from tinylm.corpus import TextError
 from tinylm.train import TrainingError
 from tokenizer import TokenizerError
@@ -26,6 +27,7 @@ EPILOG = """examples:
   tinylm train a.txt b.txt --out run            train on your own text
   tinylm sample run --prompt "The" --seed 1     let the trained model write
   tinylm eval run other.txt                     how well does it predict another text?
+  tinylm bench                                  how fast is it here, beside PyTorch?
   tinylm doctor                                 what is installed, and can a GPU be used?
 
 tinylm COMMAND --help says more."""
@@ -48,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tinylm {tinylm.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (train, sample, evaluate, doctor):
+    for module in (train, sample, evaluate, bench, doctor):
         module.add(commands)
     return top
 
@@ -57,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
     arguments = parser().parse_args(argv)
     try:
+        if os.environ.get("TINYLM_THREADS"):
+            with bad_input():
+                set_threads(threads())  # in BLAS too
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinylm.backend import current_backend, use_device
+from tinylm.backend.threads import set_threads
 from tinylm.checkpoint import AnyTokenizer, check_new, load, read_config, read_json
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.cli.progress import follow, tokenizer_progress
@@ -61,6 +62,7 @@ def add(commands: Any) -> None:
     start.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     command.add_argument("--config", metavar="FILE.json", help='settings: {"model", "training", "tokenizer", "dtype"}')
     command.add_argument("--device", choices=("numpy", "cupy"), help="where to train (default: TINYLM_DEVICE or numpy)")
+    command.add_argument("--threads", type=int, metavar="N", help="work on N threads (default: TINYLM_THREADS, or all)")
     command.add_argument("--dtype", choices=("float32", "float64"), help="precision (default float32)")
 
     tokens = command.add_argument_group("tokenizer")
@@ -100,6 +102,9 @@ def _given(arguments: argparse.Namespace, names: tuple[str, ...] | list[str]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.threads is not None:
+        with bad_input():
+            set_threads(arguments.threads)
     with use_device(arguments.device or current_backend().name):
         if arguments.resume:
             return _resume(arguments)

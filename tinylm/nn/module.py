@@ -5,7 +5,8 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from tinylm.autograd import Tensor, flatten, scoped, tensor, writing
+from tinylm.autograd import Tensor, flatten, tensor, writing
+from tinylm.autograd.watch import enter_scope, leave_scope
 from tinylm.backend import backend_named, backend_of, to_host
 
 __all__ = ["Module", "ModuleList", "Parameter"]
@@ -56,8 +57,11 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with scoped(self._name):
+        token = enter_scope(self._name)
+        try:
             return self.forward(*args, **kwargs)
+        finally:
+            leave_scope(token)
 
     def __repr__(self) -> str:
         """The tree of parts: each with its class, its own parameters' shapes and how many numbers those are."""

@@ -13,7 +13,7 @@ from tinylm.backend.threads import share
 from tinylm.ops.loss import linear_cross_entropy, softmax_cross_entropy
 from tinylm.ops.matmul_numpy import linear_backward, linear_forward
 
-BLOCK = 65536  # logits of a block of rows
+BLOCK = 1 << 18  # logits of a block of rows
 SHARE = 1 << 18  # logits from which another thread is worth its while
 SAFE = (1e-16, 1e16)  # a sum of exponentials in here lost nothing to overflow or underflow
 MOST = 1 << 22  # logits that are made at a time where nothing is recorded

@@ -13,7 +13,7 @@ from tinylm.backend.threads import share
 from tinylm.ops.normalization import layer_norm, rms_norm
 from tinylm.ops.op import keep
 
-BLOCK = 32768  # elements of a block of rows
+BLOCK = 131072  # elements of a block of rows: calls are few, and a block fits a second-level cache
 SHARE = 1 << 18  # elements from which another thread is worth its while
 
 

@@ -49,13 +49,13 @@ class Kernel:
     asks: bool = False  # whether forward takes `recording`
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """A gradient of this shape that is 0 but for `values` at `index`, which names no element twice."""
 
-    shape: tuple[int, ...]
-    index: Any
-    values: Array
+    __slots__ = ("index", "shape", "values")
+
+    def __init__(self, shape: tuple[int, ...], index: Any, values: Array):
+        self.shape, self.index, self.values = shape, index, values
 
     def whole(self, xp: Any) -> Array:
         """The same gradient with its zeros."""

@@ -16,7 +16,7 @@ from tinylm.backend.threads import share
 
 __all__ = ["Moments", "Run", "runs", "update"]
 
-CHUNK = 8192  # elements: values, gradient, both moments and scratch of a chunk stay in the second-level cache
+CHUNK = 65536  # elements worked on at once: calls are few, and what they touch about fits a second-level cache
 SHARE = 1 << 18  # elements from which another thread is worth its while
 
 
