@@ -19,7 +19,7 @@ class Cache:
     mask      (B, 1, T, S) of bools while rows of unequal length run: True = may attend; None: all begin at one place
 
     A call of the model takes the steps `begin`, `extend` in every layer, `commit`: where it fails on the way, nothing
-    has changed that counts.
+    has changed that counts. At its fullest a cache has 2 · n_layer · B · G · D · block_size numbers.
     """
 
     def __init__(self, config: Any, batch: int = 1):

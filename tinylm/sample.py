@@ -222,7 +222,8 @@ def generate_batch(
     """One id for each prompt at a time, None where a stop id has ended the row; prompts may be of unequal length.
 
     Row i is what generate(model, prompts[i], ..., seed=seed + i) gives, whatever other rows there are. Ended rows
-    leave the batch, which is over when all have ended. The other settings are those of `sampling`.
+    leave the batch, which is over when all have ended. The other settings are those of `sampling`. The prompts are
+    read in one pass, which takes as long as if all were as long as the longest.
 
     >>> from tinylm import GPTConfig
     >>> model = GPT(GPTConfig(vocab_size=9, block_size=8, n_layer=1, n_head=1, n_embd=8))

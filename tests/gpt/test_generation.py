@@ -7,7 +7,7 @@ from hypothesis import given
 from tests.gpt import generation
 from tests.gpt.generation import LONGEST, V, examples, made
 from tests.gpt.variants import VARIANTS, model
-from tinylm import GPT, Cache, GPTConfig, Recorder, no_grad, use_device, use_kernels, watching
+from tinylm import GPT, Cache, GPTConfig, Recorder, no_grad, use_device, watching
 from tinylm.sample import generate, generate_batch, sampling
 
 
@@ -56,7 +56,7 @@ def test_a_batch_on_a_device_gives_what_numpy_gives(variant, device):
     prompts, chosen = [[1, 2, 3], [4], [5, 6, 7, 8, 9]], {"stop": [2], "seed": 3}
     expected = list(generate_batch(made(variant), prompts, LONGEST, **chosen))
     moved = model(variant, seed=1, spread=0.3).to(device)
-    with use_device(device), use_kernels("reference" if device == "strict" else "fast"):
+    with use_device(device):
         assert list(generate_batch(moved, prompts, LONGEST, **chosen)) == expected
 
 

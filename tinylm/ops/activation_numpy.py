@@ -18,7 +18,7 @@ NORMAL_TANH = (
 )  # fmt: skip
 
 
-def _exact_float32(x, y, slope):
+def _exact_float32(x, y, slope, recording=True):
     """y = x Φ(x), slope = Φ(x) + x φ(x), for one chunk of float32; y and slope serve as scratch on the way."""
     square, gate = np.multiply(x, x, out=slope), y
     np.multiply(square, NORMAL_TANH[-1], out=gate)
@@ -30,6 +30,9 @@ def _exact_float32(x, y, slope):
     np.tanh(gate, out=gate)
     gate += 1
     gate *= 0.5  # Φ(x)
+    if not recording:
+        gate *= x
+        return
     square *= -0.5
     np.exp(square, out=square)
     square *= ONE_OVER_SQRT_2PI  # φ(x)
@@ -38,14 +41,15 @@ def _exact_float32(x, y, slope):
     gate *= x
 
 
-def _exact(x, y, slope):
+def _exact(x, y, slope, recording=True):
     """The same in other precisions, by the reference's series."""
     gate = normal_cdf(np, x)
     np.multiply(x, gate, out=y)
-    np.add(gate, x * (ONE_OVER_SQRT_2PI * np.exp(-x * x / 2)), out=slope)
+    if recording:
+        np.add(gate, x * (ONE_OVER_SQRT_2PI * np.exp(-x * x / 2)), out=slope)
 
 
-def _tanh(x, y, slope):
+def _tanh(x, y, slope, recording=True):
     """y = x g, slope = g + 2 x g (1 − g) u′ with g = ½ (1 + tanh u)."""
     square, gate = np.multiply(x, x, out=slope), y
     np.multiply(square, SQRT_2_OVER_PI * GELU_CUBIC, out=gate)
@@ -54,6 +58,9 @@ def _tanh(x, y, slope):
     np.tanh(gate, out=gate)
     gate += 1
     gate *= 0.5
+    if not recording:
+        gate *= x
+        return
     square *= 6 * GELU_CUBIC * SQRT_2_OVER_PI
     square += 2 * SQRT_2_OVER_PI
     square *= x
@@ -63,18 +70,19 @@ def _tanh(x, y, slope):
     gate *= x
 
 
-def _silu(x, y, slope):
+def _silu(x, y, slope, recording=True):
     """y = x σ, slope = σ + y (1 − σ) with σ = ½ (1 + tanh(x / 2)): no overflow on either side."""
     gate = np.multiply(x, 0.5, out=slope)
     np.tanh(gate, out=gate)
     gate += 1
     gate *= 0.5
     np.multiply(x, gate, out=y)
-    slope += y * (1 - gate)
+    if recording:
+        slope += y * (1 - gate)
 
 
 def in_chunks(work, x, recording):
-    """Run work(x, y, slope) chunk by chunk: (y, slope); slope is None where nobody records, so one chunk of it does."""
+    """Run work(x, y, slope, recording) chunk by chunk: (y, slope), or (y, None) where nobody records."""
     flat = np.ascontiguousarray(x).reshape(-1)
     y = empty(flat.shape, flat.dtype)
     slope = empty(flat.shape, flat.dtype) if recording else None
@@ -83,7 +91,7 @@ def in_chunks(work, x, recording):
         scratch = np.empty(min(CHUNK, stop - start), flat.dtype) if slope is None else None
         for a in range(start, stop, CHUNK):
             b = min(a + CHUNK, stop)
-            work(flat[a:b], y[a:b], scratch[: b - a] if slope is None else slope[a:b])
+            work(flat[a:b], y[a:b], scratch[: b - a] if slope is None else slope[a:b], recording)
 
     with np.errstate(over="ignore", under="ignore"):  # far out, powers of x overflow and tanh is ±1 all the same
         share(part, flat.size, SHARE)
