@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import Timer, tensor, watching
+from tinylm.autograd import Timer, no_grad, tensor, watching
 from tinylm.bench.contender import Calls
 from tinylm.bench.shapes import Shape
 from tinylm.gpt import GPT, GPTConfig
@@ -43,6 +43,13 @@ def _model(settings: dict[str, Any]) -> GPT:
     return GPT(GPTConfig(**shape, bias=False), seed=0)
 
 
+def _fill(model: GPT, file: Any) -> None:
+    """Read one array after the other, so that no second copy of all the weights raises the peak of memory."""
+    with no_grad():
+        for name, p in model.named_parameters():
+            p[...] = file[name]
+
+
 def weights(settings: dict[str, Any]) -> Calls:
     """Write the file that every contender begins with: our initial weights, batches and a prompt, drawn from seeds.
 
@@ -69,7 +76,7 @@ def train(settings: dict[str, Any]) -> Calls:
     """ "train" makes one update and gives its loss; "profile" gives [seconds, of them AdamW's, {op: seconds}]."""
     model = _model(settings)
     with np.load(settings["weights"]) as file:
-        model.load_state_dict({name: file[name] for name in model.state_dict()})
+        _fill(model, file)
         pairs = [(row[:, :-1], row[:, 1:]) for row in file["batches"]]
     optimizer = TimedAdamW(decay_groups(model, 0.1), lr=1e-3, betas=(0.9, 0.99))
     shards = min(settings["threads"], Shape(**settings["shape"]).batch)
@@ -92,7 +99,7 @@ def decode(settings: dict[str, Any]) -> Calls:
     """ "decode" gives the next greedy token after a prompt that has been read; "prefill" reads a prompt."""
     model = _model(settings)
     with np.load(settings["weights"]) as file:
-        model.load_state_dict({name: file[name] for name in model.state_dict()})
+        _fill(model, file)
         prompt = file["prompt"].tolist()
 
     def decoding() -> Iterator[int]:

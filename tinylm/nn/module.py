@@ -170,7 +170,7 @@ class Module:
                 raise ValueError(f"{name}: expected numbers, got {array.dtype}")
             if array.shape != parameter.shape:
                 raise ValueError(f"{name}: expected shape {parameter.shape}, got {array.shape}")
-            arrays[name] = backend_of(parameter.data).from_host(array.astype(parameter.dtype))
+            arrays[name] = backend_of(parameter.data).from_host(array.astype(parameter.dtype, copy=False))
         for name, parameter in parameters.items():
             with writing(parameter.data) as target:
                 target[...] = arrays[name]

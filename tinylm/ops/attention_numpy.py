@@ -84,6 +84,11 @@ class _Plan:
         share(part, self.count, -(-SHARE // max(1, self.largest * len(self.blocks) // 2)))
 
 
+def _times(x, factor):
+    """x · factor in a buffer of its own, in one piece."""
+    return np.multiply(x, factor, out=empty(x.shape, x.dtype))
+
+
 def _exponentials(e, q, k, late_diagonal, ones):
     """Fill e with exp(q kᵀ) under the mask, whose diagonal begins at late_diagonal; returns Σ e of rows, (..., n)."""
     n, seen = e.shape[-2:]
@@ -112,6 +117,7 @@ def causal_attention_forward(xp, q, k, v, gates=None, *, scale=None, recording=T
     y = interleaved(q.shape[:-3], q.shape[-3], plan.T, v.shape[-1], q.dtype)
     y5, ones = grouped(y, plan.G, plan.R), np.ones(plan.S, dtype=q.dtype)
     q5, k5, v5 = grouped(q, plan.G, plan.R), grouped(k, plan.G, 1), grouped(v, plan.G, 1)
+    factor = q.dtype.type(plan.scale)
     gates5 = None if gates is None else grouped(gates, plan.G, plan.R)
     rl = np.empty((plan.N, plan.G, plan.R, plan.T, 1), dtype=q.dtype)
     kept = (
@@ -121,8 +127,7 @@ def causal_attention_forward(xp, q, k, v, gates=None, *, scale=None, recording=T
     )
 
     def work(cut):
-        scaled = q5[cut] * q.dtype.type(plan.scale)
-        keys, values = k5[cut], v5[cut]
+        scaled, keys, values = _times(q5[cut], factor), k5[cut], v5[cut]
         for number, (a, b) in enumerate(plan.blocks):
             seen = b + plan.late
             e = kept[number][cut] if recording else empty((*scaled.shape[:3], b - a, seen), q.dtype)
@@ -150,10 +155,10 @@ def causal_attention_backward(xp, dy, *, q, k, v, p, e, rl, y, gates, scale):
     factor = q.dtype.type(plan.scale)
 
     def work(cut):
-        scaled, keys, values = q5[cut] * factor, k5[cut], v5[cut].swapaxes(-1, -2)
-        slopes = dy5[cut] * rl[cut]  # dy / l
+        scaled, keys, values = _times(q5[cut], factor), k5[cut], v5[cut].swapaxes(-1, -2)
+        slopes = _times(dy5[cut], rl[cut])  # dy / l
         along = np.vecdot(slopes, y5[cut])[..., None]  # Σ (dy/l)·y, (..., T, 1)
-        room = np.empty((*scaled.shape[:3], plan.blocks[0][1], plan.S), q.dtype).reshape(-1)
+        room = empty(math.prod(scaled.shape[:3]) * plan.blocks[0][1] * plan.S, q.dtype)
         for number in range(len(plan.blocks) - 1, -1, -1):
             a, b = plan.blocks[number]
             seen, weights = b + plan.late, e[number][cut]
@@ -178,7 +183,7 @@ def causal_attention_backward(xp, dy, *, q, k, v, p, e, rl, y, gates, scale):
             np.matmul(left, right, out=target)
             return
         else:
-            product = np.matmul(left, right)
+            product = np.matmul(left, right, out=empty((*left.shape[:-1], right.shape[-1]), left.dtype))
         if seen == plan.S:
             target[...] = product
         else:

@@ -14,6 +14,7 @@ from tinylm.ops.normalization import layer_norm, rms_norm
 from tinylm.ops.op import keep
 
 BLOCK = 131072  # elements of a block of rows: calls are few, and a block fits a second-level cache
+SMALL = 1e-18  # a gain below it would lose bits of x̂
 SHARE = 1 << 18  # elements from which another thread is worth its while
 
 
@@ -26,9 +27,7 @@ def _average(C, dtype):
 def _tells(gain, bias):
     """Whether x̂ can be had again from y = gain · x̂ + bias to within some roundings, so that only y need be kept."""
     size = np.abs(gain)
-    return bool((size > np.sqrt(np.finfo(gain.dtype).tiny)).all()) and (
-        bias is None or bool((np.abs(bias) <= size).all())
-    )
+    return bool(size.min() > SMALL) and (bias is None or bool((np.abs(bias) <= size).all()))
 
 
 def _normalized(x, gain, bias, eps, centre, recording):
@@ -81,8 +80,8 @@ def _gradients(dy, xhat, y, rstd, gain, bias, centre):
     dgains = np.zeros((len(starts), C), dtype=dy.dtype)  # one row a block, so that the order of adding is fixed
 
     def part(first, last):
-        product = np.empty((min(step, N), C), dtype=dy.dtype)
-        again = None if y is None else np.empty_like(product)
+        product = empty((min(step, N), C), dy.dtype)
+        again = None if y is None else empty(product.shape, dy.dtype)
         for number in range(first, last):
             here = slice(starts[number], min(starts[number] + step, N))
             block, h, d = rows[here], kept[here], dx[here]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinylm.autograd import Tensor, writing
+from tinylm.backend.memory import empty
 from tinylm.backend.threads import share
 
 __all__ = ["Moments", "Run", "runs", "update"]
@@ -107,7 +108,7 @@ def update(run: Run, m: np.ndarray, v: np.ndarray, group: dict[str, Any]) -> Non
     with run.writing() as data:
 
         def part(start: int, stop: int) -> None:
-            room = np.empty(min(CHUNK, stop - start), dtype=m.dtype)
+            room = empty(min(CHUNK, stop - start), m.dtype)
             for a in range(start, stop, CHUNK):
                 here = slice(a, min(a + CHUNK, stop))
                 p, g, m_, v_ = data[here], gradient[here], m[here], v[here]
