@@ -13,7 +13,7 @@ from tinylm.backend.threads import share, side_by_side
 from tinylm.nn import Dropout, Module
 from tinylm.ops.op import Part
 
-__all__ = ["Shards", "can_be_split", "loss_of"]
+__all__ = ["Shards", "loss_of"]
 
 Array = Any
 LARGE = 1 << 19  # numbers from which adding them up is worth more than one thread
@@ -77,7 +77,14 @@ class Shards:
 
     def __init__(self, model: Module, count: int):
         self.model, self.count = model, count
+        self._dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
         self._others = [_Gradients() for _ in range(count - 1)]
+
+    def allowed(self) -> bool:
+        """Whether parts may run side by side: nobody watches, no dropout draws from one stream, and no GPU is used."""
+        if watchers() or any(module.p > 0 for module in self._dropouts):
+            return False
+        return all(type(p.data) is np.ndarray for p in self.model.parameters())
 
     def loss_and_gradients(self, x: Any, y: Any, weight: float) -> float:
         """The mean loss of a batch; `weight` times its gradients are added to the parameters'.
@@ -112,9 +119,3 @@ class Shards:
         loss = loss_of(self.model, x, y)
         loss.backward(weight * share_of_rows)
         return float(loss.item()) * share_of_rows
-
-
-def can_be_split(model: Module) -> bool:
-    """Whether parts of a batch may run side by side: nobody watches, and no dropout draws from one stream."""
-    dropping = any(isinstance(m, Dropout) and m.p > 0 for m in model.modules())
-    return not watchers() and not dropping and all(type(p.data) is np.ndarray for p in model.parameters())

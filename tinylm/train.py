@@ -12,7 +12,7 @@ from tinylm.autograd import no_grad
 from tinylm.data import windows_in_order
 from tinylm.nn import Module
 from tinylm.optim import Optimizer, clip_grad_norm
-from tinylm.parallel import Shards, can_be_split, loss_of
+from tinylm.parallel import Shards, loss_of
 
 __all__ = ["TrainingError", "TrainingStep", "evaluate", "training"]
 
@@ -90,6 +90,7 @@ def _updates(
     shards: int,
 ) -> Iterator[TrainingStep]:
     step, split = start, Shards(model, shards)
+    model.train()
     while steps is None or step < steps:
         began = time.perf_counter()
         group = [batch for _, batch in zip(range(accumulate), batches, strict=False)]
@@ -98,12 +99,13 @@ def _updates(
         if schedule is not None:
             for settings in optimizer.param_groups:
                 settings["lr"] = schedule(step)
-        model.train()
+        if not model.training:
+            model.train()
         optimizer.zero_grad()
         losses, tokens = [], 0
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below, once
             for x, y in group:
-                if shards > 1 and can_be_split(model):
+                if shards > 1 and split.allowed():
                     losses.append(split.loss_and_gradients(x, y, 1.0 / accumulate))
                 else:
                     loss = loss_of(model, x, y)

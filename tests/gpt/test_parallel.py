@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinylm import GPT, GPTConfig, Recorder, nn, optim, tensor, watching
-from tinylm.parallel import Shards, can_be_split
+from tinylm.parallel import Shards
 from tinylm.train import training
 
 BASE = {"vocab_size": 11, "block_size": 6, "n_layer": 2, "n_head": 2, "n_embd": 8}
@@ -65,7 +65,7 @@ def test_dropout_and_watchers_keep_the_batch_in_one_piece():
         watched = train(3, steps=1)
     assert watched == train(1, steps=1)
     assert len(seen.steps) > 50
-    assert not can_be_split(GPT(GPTConfig(**BASE)).to("strict"))
+    assert not Shards(GPT(GPTConfig(**BASE)).to("strict"), 2).allowed()
 
 
 def test_a_frozen_layer_stays_without_gradient():

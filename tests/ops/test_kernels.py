@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinylm.functional as F
 from tinylm import Tensor, apply, no_grad, use_kernels
 from tinylm.backend.threads import use_threads
-from tinylm.ops import activation_numpy, attention_numpy, loss_numpy, normalization_numpy, op_named
+from tinylm.ops import activation_numpy, attention_numpy, loss_numpy, matmul_numpy, normalization_numpy, op_named
 
 from .ladder import both_close, close, evaluate
 
@@ -174,3 +174,30 @@ def test_linear_of_mixed_precisions(transposed, dtypes):
     rng = np.random.default_rng(0)
     x, weight = random(rng, 2, 3, 4, dtype=dtypes[0]), random(rng, *((5, 4) if transposed else (4, 5)), dtype=dtypes[1])
     compare(lambda x, w: F.linear(x, w, transposed=transposed), [x, weight], 1e-6)
+
+
+@pytest.mark.parametrize("N", [1, 2, 3, 4, 7, 16, 17])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_linear_of_few_rows_and_a_large_weight(N, transposed, monkeypatch):
+    monkeypatch.setattr(matmul_numpy, "LARGE", 1)
+    monkeypatch.setattr(matmul_numpy, "BLOCK", 3)
+    rng = np.random.default_rng(N)
+    x, weight, bias = random(rng, 1, N, 4), random(rng, *((8, 4) if transposed else (4, 8))), random(rng, 8)
+    compare(lambda x, w, b: F.linear(x, w, b, transposed=transposed), [x, weight, bias], 1e-13)
+
+
+@pytest.mark.parametrize("heads", [(1, 1), (4, 2), (6, 2), (3, 1)])
+@pytest.mark.parametrize("size", [1.0, 1e4])
+@pytest.mark.parametrize("lead", [(), (1,), (2, 3)])
+def test_the_last_query_alone_as_decoding_asks(heads, size, lead):
+    rng = np.random.default_rng(3)
+    q, k, v = (
+        random(rng, *lead, heads[0], 1, 4, size=size),
+        random(rng, *lead, heads[1], 9, 4),
+        random(rng, *lead, heads[1], 9, 5),
+    )
+    with no_grad():
+        fast = F.causal_attention(*map(Tensor, (q, k, v))).numpy()
+        with use_kernels("reference"):
+            readable = F.causal_attention(*map(Tensor, (q, k, v))).numpy()
+    close(fast, readable, 1e-12)

@@ -79,8 +79,9 @@ class Node:
         if self.backend.array_type is np.ndarray:
             dy = dy.view()
             dy.setflags(write=False)  # other branches of the graph may get the same gradient
-        kept = self.kept
-        arguments = {name: kept[name] if name in kept else self._argument(name) for name in self.kernel.wanted}
+        arguments, kept = {}, self.kept
+        for name in self.kernel.wanted:
+            arguments[name] = kept[name] if name in kept else self._argument(name)
         seen = watchers()
         started = time.perf_counter() if seen else 0.0
         result = backward(self.backend.xp, dy, **arguments)
@@ -105,7 +106,9 @@ class Node:
             for watcher in seen:
                 watcher(step)
         inputs = len(self.edges)
-        if len(gradients) > inputs or any(edge is not None for edge in self.edges[len(gradients) :]):
+        if len(gradients) != inputs and (
+            len(gradients) > inputs or any(edge is not None for edge in self.edges[len(gradients) :])
+        ):
             raise GradientError(f"{self.op.name}: backward gave {len(gradients)} gradients for {inputs} inputs")
         return gradients
 

@@ -64,9 +64,11 @@ class _Entry:
         """Make the array writable again, also where the memory's owner is still held or was frozen by its user."""
         if not self.locked:
             return
-        if self.array.base is None:
+        try:
             self.array.setflags(write=True)
             return
+        except ValueError:  # the owner of its memory is read-only
+            pass
         try:
             with _lifted([owner for owner in reversed(_owners(self.array)) if not owner.flags.writeable]):
                 self.array.setflags(write=True)
@@ -113,18 +115,25 @@ class Hold:
         self._kept = len(arrays)  # the first ones; then come owners, read-only too, but other parts of them may change
         if not arrays:
             return
-        entries = self._entries
+        entries, owners = self._entries, []
         with _books:
             self._since = _now
             for array in arrays:
-                entries.append(_acquire(array))
-            for array in arrays:
+                entry = _held.get(id(array))
+                if entry is None or entry.count == 0:  # 0: a garbage collection released it between these two lines
+                    entry = _acquire(array)
+                else:
+                    entry.count += 1
+                entries.append(entry)
                 if isinstance(array, np.ndarray) and array.base is not None:
-                    for owner in _owners(array):
-                        entries.append(_acquire(owner))
+                    owners += _owners(array)
+            for owner in owners:
+                entries.append(_acquire(owner))
 
     def changed(self) -> Any | None:
         """An array that was written since it was kept, or None."""
+        if not self._kept or self._since == _now:
+            return None
         for entry in self._entries[: self._kept]:
             if entry.written > self._since:
                 return entry.array

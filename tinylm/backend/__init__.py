@@ -1,6 +1,7 @@
 """Floor 0: where arrays live and where random numbers come from; knows nothing of mathematics or tensors."""
 
 from tinylm.backend.device import (
+    NUMPY,
     Backend,
     DeviceError,
     available,
@@ -16,6 +17,7 @@ from tinylm.backend.peak import peak_memory
 from tinylm.backend.random import Streams, stream
 
 __all__ = [
+    "NUMPY",
     "Backend",
     "DeviceError",
     "Streams",

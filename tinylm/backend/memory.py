@@ -80,8 +80,9 @@ class Pool:
 
     def empty(self, shape: tuple[int, ...] | int, dtype: Any) -> np.ndarray:
         """An array of arbitrary content, as np.empty gives one; small ones are np.empty's."""
-        dtype = np.dtype(dtype)
-        size = (math.prod(shape) if isinstance(shape, tuple) else shape) * dtype.itemsize
+        if type(dtype) is type:
+            dtype = np.dtype(dtype)
+        size = (math.prod(shape) if type(shape) is tuple else shape) * dtype.itemsize
         if size < SMALLEST or dtype.hasobject:
             return np.empty(shape, dtype)
         slab = self._take(-(-size // PAGE) * PAGE)
