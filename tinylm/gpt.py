@@ -285,7 +285,7 @@ class GPT(Module):
             return F.linear(x, self.wte.weight, transposed=True)
         return self.lm_head(x)  # type: ignore[no-any-return]
 
-    def loss(self, ids: Any, targets: Any) -> Tensor:
+    def loss_alone(self, ids: Any, targets: Any) -> Tensor:
         """The second of `model(ids, targets)` alone, for less memory: no logits are kept.
 
         ids, targets: (B, T)   →   loss: ()

@@ -20,9 +20,16 @@ LARGE = 1 << 19  # numbers from which adding them up is worth more than one thre
 
 
 def loss_of(model: Module, x: Any, y: Any) -> Tensor:
-    """model.loss(x, y) where the model has such a method, which spares the memory of logits; else model(x, y)[1]."""
-    alone = getattr(model, "loss", None)
-    return alone(x, y) if callable(alone) else model(x, y)[1]  # type: ignore[no-any-return]
+    """The second of model(x, y), by `model.loss_alone(x, y)` where the model offers that to spare the logits' memory.
+
+    A class that defines a `forward` of its own above the one with `loss_alone` is asked by its forward.
+    """
+    for kind in type(model).__mro__:
+        if "loss_alone" in vars(kind):
+            return model.loss_alone(x, y)  # type: ignore[attr-defined, no-any-return]
+        if "forward" in vars(kind):
+            break
+    return model(x, y)[1]  # type: ignore[no-any-return]
 
 
 class _Gradients(Leaves):
@@ -67,10 +74,6 @@ class _Gradients(Leaves):
         large = sum(leaf.size for leaf, _ in pairs) > LARGE
         share(some, len(pairs), max(1, len(pairs) // 4) if large else len(pairs))
 
-    def forget(self) -> None:
-        """Drop what was gathered, as after an error."""
-        self._filled.clear()
-
 
 class Shards:
     """Splits batches of a model whose loss is a mean over rows that do not see each other, as a GPT's is."""
@@ -89,11 +92,13 @@ class Shards:
     def loss_and_gradients(self, x: Any, y: Any, weight: float) -> float:
         """The mean loss of a batch; `weight` times its gradients are added to the parameters'.
 
-        x, y: (B, T). Parts differ by at most one row. Raises what the model raises; then no gradient was added to
-        those of parts but the first.
+        x, y: (B, T). Parts differ by at most one row. Raises what the model raises; the first part's gradients may
+        have been added by then, those of the others are dropped.
         """
         rows = len(x)
-        count = min(self.count, rows)
+        count = max(1, min(self.count, rows))
+        if count == 1:
+            return self._run(x, y, 1.0, weight)
         ends = [rows * part // count for part in range(count + 1)]
         try:
             tasks: list[Callable[[], float]] = [
@@ -102,8 +107,7 @@ class Shards:
             ]
             losses = side_by_side(tasks)
         except BaseException:
-            for gradients in self._others:
-                gradients.forget()
+            self._others = [_Gradients() for _ in self._others]  # what was gathered counts nothing
             raise
         for gradients in self._others[: count - 1]:
             gradients.pour()

@@ -129,7 +129,7 @@ def _steps(
     use_cache: bool,
 ) -> Iterator[list[SamplingStep | None]]:
     """One choice for each prompt at a time, None for those that a stop id has ended."""
-    ends = frozenset([stop] if isinstance(stop, int) else stop)
+    ends = frozenset([stop] if isinstance(stop, (int, np.integer)) else stop)
     rows = _Rows(model, prompts, use_cache)
     live = list(range(len(prompts)))
     for _ in range(max_new_tokens):

@@ -66,7 +66,8 @@ def training(
                 (exactly that when all have the same size); what is left over at the end is not trained on
     clip_norm   largest norm of all gradients together; None: no limit
     shards      parts of each batch that run side by side on threads of their own; for models whose loss is a mean
-                over rows that do not see each other. With dropout, a watcher or a GPU it is one part all the same
+                over rows that do not see each other and whose forward draws no random numbers. With a Dropout
+                that drops, a watcher or a GPU it is one part all the same
 
     The next batch is drawn only when the next record is asked for. Raises TrainingError for a loss or
     gradient that is not finite, ValueError for `accumulate` or `shards` below 1.
@@ -90,7 +91,6 @@ def _updates(
     shards: int,
 ) -> Iterator[TrainingStep]:
     step, split = start, Shards(model, shards)
-    model.train()
     while steps is None or step < steps:
         began = time.perf_counter()
         group = [batch for _, batch in zip(range(accumulate), batches, strict=False)]
@@ -99,8 +99,7 @@ def _updates(
         if schedule is not None:
             for settings in optimizer.param_groups:
                 settings["lr"] = schedule(step)
-        if not model.training:
-            model.train()
+        model.train()
         optimizer.zero_grad()
         losses, tokens = [], 0
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below, once

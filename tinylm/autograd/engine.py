@@ -129,6 +129,8 @@ class Node:
 
     def _places(self) -> tuple[Array | None, ...]:
         """For each input an array that its gradient may be written into, where nothing is there to be added to."""
+        if watchers():  # what they see must not change with the next backward
+            return (None,) * len(self.edges)
         leaves = _leaves.get()
         return tuple(
             [

@@ -1,7 +1,7 @@
 """Leaves side by side: the arrays of many leaf tensors as views of one, and their gradients as views of another.
 
-Nothing else changes for the leaves. Whoever works on all of them, as an optimizer does, may then work on a few long
-arrays in place of many short ones.
+Whoever works on all of them, as an optimizer does, may then work on a few long arrays in place of many short ones. A
+leaf whose gradient somebody looked at (`p.grad`) leaves its place, so that what was seen stays as it is.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,11 @@ __all__ = ["Flat", "Place", "flatten"]
 
 
 class Flat:
-    """One array of values and, from the first time that it is asked for, one of gradients; both (size,)."""
+    """One array of values and one of gradients, (size,) each; the second takes no memory before it is written."""
 
     def __init__(self, size: int, dtype: np.dtype):
         self.values = np.empty(size, dtype)
-        self._gradients: np.ndarray | None = None
-
-    @property
-    def gradients(self) -> np.ndarray:
-        if self._gradients is None:
-            self._gradients = np.zeros_like(self.values)
-        return self._gradients
+        self.gradients = np.zeros(size, dtype)
 
 
 class Place:
@@ -45,13 +39,18 @@ class Place:
         return self.flat.gradients[self.start : self.stop].reshape(self.values.shape)
 
 
+def _lies(p: "Tensor") -> bool:
+    """Whether a leaf is in a shared array already; one that was moved, or given another array, no longer is."""
+    return p.place is not None and p.data is p.place.values
+
+
 def flatten(leaves: "Sequence[Tensor]") -> None:
     """Give the leaves views of one array in place of their own arrays: matrices first, then vectors, in order.
 
     Leaves on a device, of another dtype than the first, or that are placed already, are left as they are. Raises
     GraphError for a leaf that a graph still needs.
     """
-    chosen = [p for p in leaves if type(p.data) is np.ndarray and p.place is None and p.data.dtype == leaves[0].dtype]
+    chosen = [p for p in leaves if type(p.data) is np.ndarray and not _lies(p) and p.data.dtype == leaves[0].dtype]
     chosen.sort(key=lambda p: p.ndim < 2)
     if not chosen:
         return

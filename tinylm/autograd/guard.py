@@ -152,7 +152,7 @@ class Hold:
                     entry.unlock()
 
     def __del__(self) -> None:
-        if self._entries:
+        if getattr(self, "_entries", None):  # not there where an interrupt came while it was made
             self.release()
 
 

@@ -72,6 +72,13 @@ def _complete(op: Op, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     return inputs + (None,) * len(missing)
 
 
+def _is_view(output: np.ndarray, arrays: Sequence[Any]) -> bool:
+    """Whether an output is a part of an input, and not that input itself."""
+    if any([output is array for array in arrays]):  # noqa: C419
+        return False
+    return any([isinstance(array, np.ndarray) and np.may_share_memory(output, array) for array in arrays])  # noqa: C419
+
+
 def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
     """Run an op on tensors, arrays and Python numbers, and record it where an input wants a gradient.
 
@@ -124,8 +131,8 @@ def apply(op: Op, *inputs: Any, **settings: Any) -> "Tensor":
         if not isinstance(output, (backend.array_type, np.generic, float, int)):
             raise TypeError(f"{op.name}: forward must give one array on {backend.name}, not a {type(output).__name__}")
         output = backend.xp.asarray(output)  # NumPy's reductions to 0-d give scalars
-    if backend is NUMPY and not owns_memory(output) and not any([output is array for array in arrays]):  # noqa: C419
-        output.setflags(write=False)  # a view: whoever writes must write through the owner of the memory
+    if backend is NUMPY and not owns_memory(output) and _is_view(output, arrays):
+        output.setflags(write=False)  # whoever writes must write through the owner of the memory
     result = Tensor(output)
     result._made = True
     if recording and output.dtype.kind == "f":
@@ -174,6 +181,17 @@ class Tensor:
         self._home: Array | None = None  # a leaf's array for its gradient, used again after zero_grad
         self._lent = False  # whether somebody may still look at it
         self.place: Place | None = None  # in an array that many leaves share; see flat.py
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """What a copy or a pickle takes along: not where value and gradient lie, which are the original's own."""
+        return self.data, self.requires_grad, self.node, self._made, self._grad
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.data, self.requires_grad, self.node, self._made, gradient = state
+        if isinstance(getattr(self.data, "base", None), bytes):  # as pickle leaves it: memory that no one may write
+            self.data = self.data.copy()
+        self._grad = None if gradient is None else gradient.copy()
+        self._home, self._lent, self.place = None, False, None
 
     # -- what it is ----------------------------------------------------------------------------------
 
@@ -329,8 +347,11 @@ class Tensor:
             return None
         home = self._home
         if home is None or home.shape != self.data.shape or home.dtype != self.data.dtype:
-            home = self._home = self._new_home()
-        return None if is_held(home) else home
+            home = self._new_home()
+        if not home.flags.writeable:  # a graph needs it, or what lies beside it
+            return None
+        self._home = home
+        return home
 
     def _new_home(self) -> np.ndarray:
         if self.place is not None and self.data is self.place.values:

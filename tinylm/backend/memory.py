@@ -23,7 +23,14 @@ LINE = 64  # bytes of a cache line and of the widest vector register
 STAGGER = 5  # lines from one buffer's start to the next one's
 HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for, as NumPy does
 LOOSE = 1.25  # how much larger a buffer may be than what is asked for
-PATIENCE = 2048  # loans during which a buffer lies idle before its memory is given back to the system
+PATIENCE = 2048  # loans, once or twice as many of which a buffer lies idle before the system gets its memory back
+
+
+def _memory(size: int) -> mmap.mmap:
+    """Fresh memory of this process alone: a child that is forked gets a copy, as of any other array."""
+    if hasattr(mmap, "MAP_PRIVATE") and hasattr(mmap, "MAP_ANONYMOUS"):
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, size)
 
 
 class _Slab:
@@ -35,7 +42,7 @@ class _Slab:
     def __init__(self, size: int):
         # not all at the start of a page: arrays that are worked on together would share the same few sets of a cache
         self.start = LINE * (next(self._numbers) * STAGGER % (PAGE // LINE))
-        self.map = mmap.mmap(-1, size + PAGE)  # an object that NumPy takes for the owner of memory; not an array
+        self.map = _memory(size + PAGE)  # an object that NumPy takes for the owner of memory; not an array
         self.size, self.last = size, 0
         if size >= HUGE and hasattr(self.map, "madvise") and hasattr(mmap, "MADV_HUGEPAGE"):
             self.map.madvise(mmap.MADV_HUGEPAGE)
@@ -103,30 +110,51 @@ class Pool:
         if slabs:
             with contextlib.suppress(IndexError):  # another thread was faster
                 slab = slabs.pop()
+        if self._clock % PATIENCE == 0:
+            self._forget()
         if slab is None:
-            slab = self._nearest(size) or _Slab(size)
+            slab = self._nearest(size) or self._new(size)
         slab.last = self._clock
         return slab
 
+    def _new(self, size: int) -> _Slab:
+        """A new slab; what is idle goes back to the system where there is no room for it. Raises MemoryError."""
+        try:
+            return _Slab(size)
+        except OSError:
+            self.clear()
+        try:
+            return _Slab(size)
+        except OSError:
+            raise MemoryError(f"no memory for an array of {size} bytes") from None
+
     def _nearest(self, size: int) -> _Slab | None:
-        """The smallest idle slab that is a little too large; what nobody wanted for long goes back to the system.
+        """The smallest idle slab that is a little too large.
 
         Slabs change hands by list.pop and list.append alone, which no other thread can interrupt.
         """
-        found = None
         for other in sorted(self._idle):
-            slabs = self._idle[other]
+            if size <= other <= LOOSE * size:
+                with contextlib.suppress(IndexError, KeyError):
+                    return self._idle[other].pop()
+        return None
+
+    def _forget(self) -> None:
+        """Give back to the system what nobody wanted for PATIENCE loans."""
+        for size in sorted(self._idle):
+            slabs = self._idle.get(size, [])
             with contextlib.suppress(IndexError):
-                if found is None and size <= other <= LOOSE * size:
-                    found = slabs.pop()
                 while self._clock - slabs[0].last > PATIENCE:
                     slabs.pop(0)
-        return found
+            if not slabs:
+                self._idle.pop(
+                    size, None
+                )  # a slab that another thread puts there now is given back, which harms nobody
 
     def _returned(self, loan: Any) -> None:
         """The last array over a slab is gone; runs in whichever thread dropped it."""
-        del self._loans[id(loan)]
-        self._idle.setdefault(loan.slab.size, []).append(loan.slab)
+        self._idle.setdefault(loan.slab.size, []).append(loan.slab)  # first: an interrupt in between loses no memory
+        self._loans.pop(id(loan), None)
 
 
 POOL = Pool()

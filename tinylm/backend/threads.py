@@ -10,7 +10,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -22,9 +22,10 @@ T = TypeVar("T")
 
 _here: ContextVar[int | None] = ContextVar("tinylm_threads", default=None)
 _chosen: int | None = None  # by set_threads
+_inside: ContextVar[bool] = ContextVar("tinylm_inside", default=False)  # of a part that runs side by side
 _lock = threading.Lock()
 _alone = 0  # how many regions now hold BLAS to one thread
-_before: list[int] = []  # BLAS's threads when the first of them began
+_normal: list[int] | None = None  # BLAS's threads outside of them
 
 
 @cache
@@ -40,8 +41,17 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(1, _cores() - 1), thread_name_prefix="tinylm")
 
 
+def _begin_in_child() -> None:
+    """A child has none of its parent's threads, and no region of it goes on."""
+    global _lock, _alone
+    _workers.cache_clear()
+    _lock, _alone = threading.Lock(), 0
+    if _normal is not None:
+        _restore()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.cache_clear)  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 @cache
@@ -78,17 +88,21 @@ def set_threads(count: int) -> None:
     The same number gives the same bits from run to run; another number adds in another order.
     """
     global _chosen
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"threads: expected a whole number from 1 up, got {count!r}")
-    _chosen = count
+    _chosen = _checked(count)
     for library in _blas():
         library.set_num_threads(count)
+
+
+def _checked(count: Any) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"threads: expected a whole number from 1 up, got {count!r}")
+    return count
 
 
 @contextmanager
 def use_threads(count: int) -> Iterator[None]:
     """Let kernels of this library share their work between `count` threads inside the block; BLAS keeps its number."""
-    token = _here.set(count)
+    token = _here.set(_checked(count))
     try:
         yield
     finally:
@@ -98,21 +112,29 @@ def use_threads(count: int) -> Iterator[None]:
 @contextmanager
 def _blas_alone() -> Iterator[None]:
     """One thread in BLAS while any such block runs."""
-    global _alone, _before
-    with _lock:
-        if _alone == 0:
-            _before = [library.get_num_threads() for library in _blas()]
-            for library in _blas():
-                library.set_num_threads(1)
-        _alone += 1
+    global _alone, _normal
+    counted = False
     try:
+        with _lock:
+            if _alone == 0:
+                if _normal is None:  # else the last region was interrupted before it had put it back
+                    _normal = [library.get_num_threads() for library in _blas()]
+                for library in _blas():
+                    library.set_num_threads(1)
+            _alone, counted = _alone + 1, True
         yield
     finally:
         with _lock:
-            _alone -= 1
+            _alone -= counted
             if _alone == 0:
-                for library, count in zip(_blas(), _before, strict=True):
-                    library.set_num_threads(count)
+                _restore()
+
+
+def _restore() -> None:
+    global _normal
+    for library, count in zip(_blas(), _normal or (), strict=False):
+        library.set_num_threads(count)
+    _normal = None
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
@@ -120,21 +142,39 @@ def side_by_side(tasks: Sequence[Callable[[], T]]) -> list[T]:
 
     The first exception in order is raised, after all have ended.
     """
-    if len(tasks) == 1:
-        return [tasks[0]()]
+    if len(tasks) == 1 or _inside.get():  # inside, the workers may be those that wait
+        return [task() for task in tasks]
 
     def alone(task: Callable[[], T]) -> T:
         _here.set(1)
+        _inside.set(True)
         return task()
 
     with _blas_alone():
-        futures = [_workers().submit(contextvars.copy_context().run, alone, task) for task in tasks[1:]]
+        futures: list[Future[T]] = []
         try:
+            for task in tasks[1:]:
+                futures.append(_workers().submit(contextvars.copy_context().run, alone, task))
             first = contextvars.copy_context().run(alone, tasks[0])
         finally:
-            for future in futures:
-                future.exception()  # waits: nobody may write into arrays of a call that has returned
+            _wait(futures)
         return [first, *(future.result() for future in futures)]
+
+
+def _wait(futures: Sequence[Future[Any]]) -> None:
+    """Until all have ended, whatever comes: none may write into arrays of a call that has returned.
+
+    An interrupt (Ctrl-C) is raised when they have.
+    """
+    interrupt = None
+    while True:
+        try:
+            wait(futures)
+            break
+        except BaseException as problem:
+            interrupt = problem
+    if interrupt is not None:
+        raise interrupt
 
 
 def share(work: Callable[[int, int], None], count: int, least: int) -> None:

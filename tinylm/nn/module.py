@@ -170,7 +170,8 @@ class Module:
                 raise ValueError(f"{name}: expected numbers, got {array.dtype}")
             if array.shape != parameter.shape:
                 raise ValueError(f"{name}: expected shape {parameter.shape}, got {array.shape}")
-            arrays[name] = backend_of(parameter.data).from_host(array.astype(parameter.dtype, copy=False))
+            copied = array.astype(parameter.dtype, copy=array.base is not None)  # it may be a view of a parameter
+            arrays[name] = backend_of(parameter.data).from_host(copied)
         for name, parameter in parameters.items():
             with writing(parameter.data) as target:
                 target[...] = arrays[name]

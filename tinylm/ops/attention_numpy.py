@@ -45,7 +45,7 @@ def interleaved(lead, heads, T, D, dtype):
 
 def fits(q, k, v, gates):
     """Whether the kernel's form is met: one type, the same leading axes, nothing empty."""
-    if q.ndim < 3 or q.ndim != k.ndim or q.ndim != v.ndim or q.dtype.kind != "f":
+    if q.ndim < 3 or q.ndim != k.ndim or q.ndim != v.ndim or q.dtype.kind != "f" or q.dtype.itemsize < 4:
         return False
     if not (q.dtype == k.dtype == v.dtype) or not (q.shape[:-3] == k.shape[:-3] == v.shape[:-3]):
         return False
@@ -89,6 +89,20 @@ def _times(x, factor):
     return np.multiply(x, factor, out=empty(x.shape, x.dtype))
 
 
+def _highest(scores):
+    """The largest of each row, 0 for a row of −∞, whose query may attend to nothing."""
+    highest = scores.max(axis=-1, keepdims=True)
+    highest[highest == -np.inf] = 0
+    return highest
+
+
+def _sum(e):
+    """Σ e of each row, 1 where that is 0, so that nothing divided by it is nothing."""
+    total = e.sum(axis=-1, keepdims=True)
+    total[total == 0] = 1
+    return total
+
+
 def _exponentials(e, q, k, late_diagonal, ones):
     """Fill e with exp(q kᵀ) under the mask, whose diagonal begins at late_diagonal; returns Σ e of rows, (..., n)."""
     n, seen = e.shape[-2:]
@@ -102,9 +116,9 @@ def _exponentials(e, q, k, late_diagonal, ones):
     if wrong.any():
         scores = np.matmul(q, k.swapaxes(-1, -2))
         scores[..., late_diagonal:] = np.fmin(scores[..., late_diagonal:], ceiling(n, e.dtype))
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores = np.exp(scores - _highest(scores))
         e[wrong] = scores[wrong]
-        total[wrong] = scores[wrong].sum(axis=-1)
+        total[wrong] = _sum(scores[wrong])[..., 0]
     return total
 
 
@@ -112,10 +126,10 @@ def _last(q, k, v, scale):
     """One query, which sees all keys: what each step of decoding asks for, with as few calls as there can be."""
     R = sharing(q, k)
     e = np.matmul(fold(q, R) * q.dtype.type(q.shape[-1] ** -0.5 if scale is None else scale), k.swapaxes(-1, -2))
-    e -= e.max(axis=-1, keepdims=True)
+    e -= _highest(e)
     np.exp(e, out=e)
     y = np.matmul(e, v)
-    y /= e.sum(axis=-1, keepdims=True)
+    y /= _sum(e)
     return unfold(y, R)
 
 

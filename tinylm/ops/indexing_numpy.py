@@ -23,6 +23,8 @@ def embedding_backward(xp, dy, *, ids, shape):
     flat = ids.reshape(-1)
     if not dy.size:
         return np.zeros(shape, dtype=dy.dtype), None
+    if flat.min() < 0:
+        flat = np.where(flat < 0, flat + shape[0], flat)  # counted from the end
     order = np.argsort(flat, kind="stable")
     ordered = flat[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

@@ -76,7 +76,12 @@ def softmax_cross_entropy_forward(
     xp, logits, targets, *, ignore_index=None, label_smoothing=0.0, reduction="mean", recording=True
 ):
     """As the reference; what is kept is the gradient for dy = 1."""
-    if logits.dtype.kind != "f" or not logits.size or reduction not in ("mean", "sum", "none"):
+    if (
+        logits.dtype.kind != "f"
+        or logits.dtype.itemsize < 4
+        or not logits.size
+        or reduction not in ("mean", "sum", "none")
+    ):
         loss, kept = softmax_cross_entropy(
             np, logits, targets, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
         )
@@ -112,7 +117,13 @@ def linear_cross_entropy_forward(
     """As the reference; the gradient for dy = 1 takes the logits' place."""
     V = weight.shape[0 if transposed else 1]
     N = math.prod(x.shape[:-1])
-    if x.dtype != weight.dtype or x.dtype.kind != "f" or not N * V or reduction not in ("mean", "sum", "none"):
+    if (
+        x.dtype != weight.dtype
+        or x.dtype.kind != "f"
+        or x.dtype.itemsize < 4
+        or not N * V
+        or reduction not in ("mean", "sum", "none")
+    ):
         loss, kept = linear_cross_entropy(
             np, x, weight, targets, transposed=transposed, ignore_index=ignore_index,
             label_smoothing=label_smoothing, reduction=reduction,

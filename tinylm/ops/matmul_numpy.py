@@ -36,7 +36,8 @@ def _product(rows, columns, out, transposed):
 def linear_forward(xp, x, weight, bias=None, *, transposed=False):
     """As the reference, for leading axes taken together: one product of two matrices."""
     columns = weight.T if transposed else weight
-    if x.dtype != weight.dtype or x.ndim < 2 or x.shape[-1] != columns.shape[0]:
+    mixed = x.dtype != weight.dtype or (bias is not None and bias.dtype != x.dtype)
+    if mixed or x.ndim < 2 or x.shape[-1] != columns.shape[0]:
         return linear(np, x, weight, bias, transposed=transposed)
     N = math.prod(x.shape[:-1])
     y = empty((*x.shape[:-1], columns.shape[1]), x.dtype)

@@ -19,15 +19,24 @@ SHARE = 1 << 18  # elements from which another thread is worth its while
 
 
 @cache
-def _average(C, dtype):
-    """The vector whose product with a row is the row's mean."""
-    return np.full(C, 1 / C, dtype=dtype)
+def _ones(C, dtype):
+    """The vector whose product with a row is the row's sum."""
+    return np.ones(C, dtype=dtype)
+
+
+def _means(rows, ones):
+    """(n, C) → (n, 1). Dividing the sums rounds less than adding up the row's parts of 1/C."""
+    means = rows @ ones
+    means /= rows.shape[1]
+    return means[:, None]
 
 
 def _tells(gain, bias):
     """Whether x̂ can be had again from y = gain · x̂ + bias to within some roundings, so that only y need be kept."""
     size = np.abs(gain)
-    return bool(size.min() > SMALL) and (bias is None or bool((np.abs(bias) <= size).all()))
+    if not (size.min() > SMALL and size.max() < 1 / SMALL):
+        return False
+    return bias is None or bool((np.abs(bias) <= size).all())
 
 
 def _normalized(x, gain, bias, eps, centre, recording):
@@ -38,14 +47,14 @@ def _normalized(x, gain, bias, eps, centre, recording):
     y = empty((N, C), x.dtype)
     apart = recording and not _tells(gain, bias)
     xhat, rstd = empty((N, C), x.dtype) if apart else y, np.empty(N, x.dtype)
-    step, average = max(1, BLOCK // C), _average(C, x.dtype)
+    step, every = max(1, BLOCK // C), _ones(C, x.dtype)
 
     def part(start, stop):
         for a in range(start, stop, step):
             here = slice(a, min(a + step, stop))
             block, h, r = rows[here], xhat[here], rstd[here]
             if centre:
-                np.subtract(block, (block @ average)[:, None], out=h)
+                np.subtract(block, _means(block, every), out=h)
                 block = h
             np.vecdot(block, block, out=r)
             r /= C
@@ -64,7 +73,7 @@ def _normalized(x, gain, bias, eps, centre, recording):
         y=None if apart else y,
         rstd=rstd.reshape(*x.shape[:-1], 1),
         gain=gain,
-        bias=bias,
+        bias=None if apart else bias,
     )
 
 
@@ -75,7 +84,7 @@ def _gradients(dy, xhat, y, rstd, gain, bias, centre):
     inverse = None if y is None else 1 / gain
     dx = empty((N, C), dy.dtype)
     step = max(1, BLOCK // C)
-    ones, average = np.ones(min(step, N), dtype=dy.dtype), _average(C, dy.dtype)
+    ones, every = np.ones(min(step, N), dtype=dy.dtype), _ones(C, dy.dtype)
     starts = range(0, N, step)
     dgains = np.zeros((len(starts), C), dtype=dy.dtype)  # one row a block, so that the order of adding is fixed
 
@@ -94,8 +103,7 @@ def _gradients(dy, xhat, y, rstd, gain, bias, centre):
             along = np.vecdot(d, h)
             along /= C
             if centre:
-                mean = d @ average
-                d -= mean[:, None]
+                d -= _means(d, every)
             np.multiply(h, along[:, None], out=t)
             d -= t
             d *= rstd[here]
@@ -138,7 +146,12 @@ def rms_norm_backward(xp, dy, *, xhat, y, rstd, gain):
 
 def _alike(x, *others):
     """Whether all are of one floating-point type and there is something to normalise, so that rows can be blocked."""
-    return x.dtype.kind == "f" and x.shape[-1] > 0 and all(o is None or o.dtype == x.dtype for o in others)
+    return (
+        x.dtype.kind == "f"
+        and x.dtype.itemsize >= 4
+        and x.shape[-1] > 0
+        and all(o is None or o.dtype == x.dtype for o in others)
+    )
 
 
 layer_norm.kernel("numpy", forward=layer_norm_forward, backward=layer_norm_backward)

@@ -24,6 +24,7 @@ class AdamW(Optimizer):
     """
 
     state_names = ("t", "m", "v")
+    keeps_gradients = False
 
     def __init__(
         self,

@@ -58,16 +58,25 @@ class Run:
         return first.grad_data.reshape(-1) if self.flat is None else self.flat.gradients[self.start : self.stop]  # type: ignore[union-attr]
 
 
+def _where(member: tuple[int, Tensor]) -> tuple[int, int]:
+    number, p = member
+    return (id(p.place.flat), p.place.start) if p.place is not None and p.is_placed else (0, number)
+
+
 def runs(members: list[tuple[int, Tensor]], state: list[dict[str, Any]]) -> list[Run]:
-    """Parameters with a gradient, as few runs as their places allow, in order."""
+    """Parameters with a gradient, as few runs as their places allow."""
     found: list[Run] = []
-    for number, p in members:
+    for number, p in sorted(members, key=_where):
         t = state[number].get("t", 0)
         if found and found[-1].takes(p, t):
             found[-1].append(number, p)
         else:
             found.append(Run(number, p, t))
     return found
+
+
+def _views(entry: dict[str, Any], arrays: tuple[np.ndarray, np.ndarray]) -> bool:
+    return all(getattr(entry.get(name), "base", None) is whole for name, whole in zip("mv", arrays, strict=True))
 
 
 class Moments:
@@ -80,7 +89,7 @@ class Moments:
         """Both arrays, (stop − start,); made, and filled from the state, where its entries are not their views."""
         key = tuple(number for number, _ in run.members)
         arrays = self._arrays.get(key)
-        if arrays is not None and all(state[n].get("m") is not None and state[n]["m"].base is arrays[0] for n in key):
+        if arrays is not None and all(_views(state[n], arrays) for n in key):
             return arrays
         dtype, size = run.members[0][1].dtype, run.stop - run.start
         m, v = np.zeros(size, dtype), np.zeros(size, dtype)

@@ -54,6 +54,7 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
+    keeps_gradients = True  # whether `update` may keep its gradient; where not, that array serves for the next one too
 
     def __init__(self, params: Groups, defaults: dict[str, Any]):
         entries = listed(params)
@@ -103,7 +104,8 @@ class Optimizer:
         """Change one parameter, whose state is `self.state[number]`."""
         follow(self.state[number], p.data)
         with writing(p.data) as data:
-            self.update(data, p.grad_data, self.state[number], group)
+            gradient = p.grad.data if self.keeps_gradients and p.grad is not None else p.grad_data
+            self.update(data, gradient, self.state[number], group)
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter's array in place."""

@@ -16,6 +16,7 @@ class SGD(Optimizer):
     """
 
     state_names = ("momentum",)
+    keeps_gradients = False
 
     def __init__(self, params: Groups, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
