@@ -11,7 +11,7 @@ from tinylm.backend.threads import share
 from tinylm.ops.activation import GELU_CUBIC, ONE_OVER_SQRT_2PI, SQRT_2_OVER_PI, gelu, normal_cdf, silu
 
 CHUNK = 131072  # elements worked on at once: calls are few, and input, value and derivative fit a second-level cache
-SHARE = 1 << 17  # elements from which another thread is worth its while
+SHARE = 1 << 22  # elements from which another thread is worth its while: those of BLAS go on spinning for a time
 NORMAL_TANH = (
     7.97884941e-01, 3.63330844e-02, -3.25946998e-05, -5.53063380e-05, 3.96477747e-06, -1.32266657e-07,
     1.75628892e-09,

@@ -19,7 +19,7 @@ from tinylm.ops.attention import attend_backward, causal_attention, fold, sharin
 
 SAFE = (1e-16, 1e16)  # a sum of exponentials in here lost nothing to overflow or underflow
 SCORES = 131072  # scores worked on at once: they stay in the second-level cache
-SHARE = 1 << 17  # scores from which another thread is worth its while
+SHARE = 1 << 22  # scores from which another thread is worth its while: those of BLAS go on spinning for a time
 
 
 def tile(T):

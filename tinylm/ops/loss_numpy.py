@@ -14,7 +14,7 @@ from tinylm.ops.loss import linear_cross_entropy, softmax_cross_entropy
 from tinylm.ops.matmul_numpy import linear_backward, linear_forward
 
 BLOCK = 1 << 18  # logits of a block of rows
-SHARE = 1 << 18  # logits from which another thread is worth its while
+SHARE = 1 << 22  # logits from which another thread is worth its while: those of BLAS go on spinning for a time
 SAFE = (1e-16, 1e16)  # a sum of exponentials in here lost nothing to overflow or underflow
 MOST = 1 << 22  # logits that are made at a time where nothing is recorded
 

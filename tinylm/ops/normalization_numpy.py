@@ -15,7 +15,7 @@ from tinylm.ops.op import keep
 
 BLOCK = 131072  # elements of a block of rows: calls are few, and a block fits a second-level cache
 SMALL = 1e-18  # a gain below it would lose bits of x̂
-SHARE = 1 << 18  # elements from which another thread is worth its while
+SHARE = 1 << 22  # elements from which another thread is worth its while: those of BLAS go on spinning for a time
 
 
 @cache

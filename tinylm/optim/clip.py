@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from tinylm.autograd import Tensor, reference_kernels, writing
+from tinylm.backend.threads import share
 from tinylm.optim.optimizer import listed
 
 __all__ = ["clip_grad_norm"]
 
 CHUNK = 65536  # elements of a dot product
+SHARE = 16  # of them, from which another thread is worth its while
 
 
 def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
@@ -29,13 +31,33 @@ def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
     if scale < 1:
         for gradient in gradients:
             with writing(gradient):
-                gradient *= scale
+                _multiply(gradient, scale)
     return norm
 
 
+def _in_one_piece(gradient: Any) -> bool:
+    return type(gradient) is np.ndarray and gradient.flags.c_contiguous and not reference_kernels()
+
+
 def _square(gradient: Any) -> float:
-    """Σ g²: on NumPy chunk by chunk as dot products, whose partial sums are added in float64."""
-    if type(gradient) is not np.ndarray or not gradient.flags.c_contiguous or reference_kernels():
+    """Σ g²: on NumPy chunk by chunk as dot products, whose sums are added in order in float64, on any threads."""
+    if not _in_one_piece(gradient):
         return float((gradient * gradient).sum())
     flat = gradient.reshape(-1)
-    return sum([float(np.dot(part, part)) for part in (flat[a : a + CHUNK] for a in range(0, flat.size, CHUNK))])
+    sums = [0.0] * -(-flat.size // CHUNK)
+
+    def part(start: int, stop: int) -> None:
+        for number in range(start, stop):
+            chunk = flat[number * CHUNK : (number + 1) * CHUNK]
+            sums[number] = float(np.dot(chunk, chunk))
+
+    share(part, len(sums), SHARE)
+    return sum(sums)
+
+
+def _multiply(gradient: Any, scale: float) -> None:
+    if not _in_one_piece(gradient):
+        gradient *= scale
+        return
+    flat = gradient.reshape(-1)
+    share(lambda a, b: np.multiply(flat[a:b], scale, out=flat[a:b]), flat.size, SHARE * CHUNK)
