@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
+from tinylm.bench import processor
+
 PACKAGES = ("numpy", "regex", "tiktoken", "tokenizers", "rustbpe", "MiniBpeRust")
 HEADER = ("row", "work", "ours", "peer", "ratio", "target (aim)", "")
 
@@ -115,15 +117,6 @@ def installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def processor() -> str:
-    """The name of the processor, as well as the system knows it."""
-    information = Path("/proc/cpuinfo")
-    for line in information.read_text("utf-8").splitlines() if information.exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def commit(root: Path) -> str:

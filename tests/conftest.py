@@ -1,5 +1,6 @@
 """What every test shares: Hypothesis profiles, devices, and where the real texts lie."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the real texts of {SHARED_DATA.name}/, which are not part of the project")
     return SHARED_DATA
+
+
+@pytest.fixture
+def torch_installed() -> None:
+    """PyTorch is there for a process that the test starts; a broken one is not skipped, it fails there."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
 
 
 @pytest.fixture(

@@ -2,7 +2,6 @@
 
 import ast
 import doctest
-import importlib.util
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -17,12 +16,6 @@ from tinylm.bench import OURS, TORCH, Absent, Contender, Shape, Times, in_turns,
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Shape(n_layer=1, n_head=2, n_embd=8, block_size=16, batch=2, vocab_size=11)
 SMALL_MACHINE = {"work": "machine", "size": 16, "ops": 10, "floats": 0}
-
-
-@pytest.fixture
-def torch_installed():
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("torch is not installed")
 
 
 @pytest.fixture(autouse=True)

@@ -33,43 +33,32 @@ def loss_of(model: Module, x: Any, y: Any) -> Tensor:
 
 
 class _Gradients(Leaves):
-    """Gradients of leaves kept apart from the leaves, in arrays that serve again for the next batch."""
+    """Gradients kept apart from the leaves: each leaf has a twin over the same values, which collects them."""
 
     def __init__(self) -> None:
-        self._arrays: dict[int, tuple[Tensor, Array]] = {}
-        self._filled: set[int] = set()
+        self._twins: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def _twin(self, leaf: Tensor) -> Tensor:
+        _, twin = self._twins.get(id(leaf), (leaf, None))
+        if twin is None or twin.data is not leaf.data:
+            twin = Tensor(leaf.data)
+            self._twins[id(leaf)] = leaf, twin  # the leaf too, so that its id stays its own
+        return twin
 
     def place(self, leaf: Tensor) -> Array | None:
-        if id(leaf) in self._filled:
-            return None
-        present = self._arrays.get(id(leaf))
-        if present is None or present[1].shape != leaf.shape or present[1].dtype != leaf.dtype:
-            present = self._arrays[id(leaf)] = (leaf, np.empty(leaf.shape, leaf.dtype))
-        return present[1]
+        return self._twin(leaf).gradient_place()
 
     def add(self, leaf: Tensor, gradient: Array | Part) -> None:
-        first = id(leaf) not in self._filled
-        if first:
-            self.place(leaf)
-            self._filled.add(id(leaf))
-        array = self._arrays[id(leaf)][1]
-        if isinstance(gradient, Part):
-            if first:
-                array[...] = 0
-            array[gradient.index] += gradient.values
-        elif not first:
-            array += gradient
-        elif gradient is not array:
-            np.copyto(array, gradient, casting="no")
+        self._twin(leaf).accumulate(gradient)
 
     def pour(self) -> None:
         """Add everything to the leaves' own gradients."""
-        pairs = [pair for key, pair in self._arrays.items() if key in self._filled]
-        self._filled.clear()
+        pairs = [pair for pair in self._twins.values() if pair[1].grad_data is not None]
 
         def some(start: int, stop: int) -> None:
-            for leaf, array in pairs[start:stop]:
-                leaf.accumulate(array)
+            for leaf, twin in pairs[start:stop]:
+                leaf.accumulate(twin.grad_data)
+                twin.grad = None
 
         large = sum(leaf.size for leaf, _ in pairs) > LARGE
         share(some, len(pairs), max(1, len(pairs) // 4) if large else len(pairs))

@@ -1,5 +1,6 @@
 """Work shared between threads: every part once, errors told, contexts carried, BLAS put back as it was."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -80,8 +81,6 @@ def test_a_number_of_threads_is_a_whole_number_from_one_up(count):
 
 
 def run(code, **environment):
-    import os
-
     result = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60
     )
@@ -97,16 +96,33 @@ def test_the_environment_and_set_threads_decide():
     assert "TINYLM_THREADS must be a whole number" in run(ask + "threads()", TINYLM_THREADS="many")[1]
 
 
-def test_a_forked_child_makes_threads_of_its_own():
-    code = """
+FORK = """
 import os
+from tinylm.backend import threads
 from tinylm.backend.threads import side_by_side
-side_by_side([lambda: 1, lambda: 2])
-child = os.fork()
-if child == 0:
-    os._exit(0 if side_by_side([lambda: 1, lambda: 2]) == [1, 2] else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+def child_is_well():
+    "A child finds BLAS as it was before any region, and shares work by threads of its own."
+    child = os.fork()
+    if child == 0:
+        counts = [library.get_num_threads() for library in threads._blas()]
+        results = side_by_side([lambda: 1, lambda: 2])
+        after = [library.get_num_threads() for library in threads._blas()]
+        os._exit(0 if results == [1, 2] and counts == after == before else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+before = [library.get_num_threads() for library in threads._blas()]
 """
-    if not hasattr(module.os, "fork"):
-        pytest.skip("no fork here")
-    assert run(code)[0] == "0"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize(
+    "when",
+    [
+        "side_by_side([lambda: 1, lambda: 2]); print(child_is_well())",  # after the parent's threads were made
+        "print(side_by_side([child_is_well, lambda: 2])[0])",  # while BLAS is held to one thread
+    ],
+)
+def test_a_forked_child_makes_threads_of_its_own(when):
+    out, err = run(FORK + when, OPENBLAS_NUM_THREADS="2")
+    assert out == "0", err

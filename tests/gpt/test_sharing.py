@@ -67,7 +67,7 @@ def _write(array, value):
     return float(array[0, 0])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_writes_into_memory_of_its_own():
     array = memory.empty((300, 300), np.float32)
     array[...] = 1

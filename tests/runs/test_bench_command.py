@@ -1,6 +1,5 @@
 """`tinylm bench` on a tiny plan: its table, with and without PyTorch, its refusals, and Ctrl-C."""
 
-import importlib.util
 import os
 import re
 import signal
@@ -51,10 +50,8 @@ def test_alone_it_measures_everything_and_has_no_ratios(capsys):
 
 
 @pytest.mark.torch
-@pytest.mark.usefixtures("tiny")
+@pytest.mark.usefixtures("tiny", "torch_installed")
 def test_beside_pytorch_every_line_has_a_ratio(capsys):
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("torch is not installed")
     status, out, err = run(capsys, "--seconds", "0.1", "--threads", "2")
     assert status == 0, err
     lines = [line for line in out.splitlines() if line.startswith(LINES)]
