@@ -23,6 +23,7 @@ from tinylm.autograd import (
 from tinylm.backend import DeviceError, use_device
 from tinylm.checkpoint import CheckpointError, load, save
 from tinylm.gpt import GPT, Cache, GPTConfig
+from tinylm.tracing import Trace, trace
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "Step",
     "Tensor",
     "Timer",
+    "Trace",
     "WriteGuard",
     "apply",
     "data",
@@ -55,6 +57,7 @@ __all__ = [
     "save",
     "schedule",
     "tensor",
+    "trace",
     "train",
     "use_device",
     "use_kernels",

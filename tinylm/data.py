@@ -1,4 +1,4 @@
-"""Token ids as training data: files mapped into memory, and batches cut from them."""
+"""Token ids as training data: files mapped into memory, and batches cut from them; and `tales`, texts without end."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from tinylm.backend import stream
+from tinylm.tales import tales
 
 _default_data = stream(0, "data")  # for batches asked for without a stream
 
-__all__ = ["batches", "get_batch", "read_tokens", "split", "windows_in_order", "write_tokens"]
+__all__ = ["batches", "get_batch", "read_tokens", "split", "tales", "windows_in_order", "write_tokens"]
 
 
 def write_tokens(path: str | os.PathLike[str], ids: np.ndarray) -> None:

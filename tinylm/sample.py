@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from tinylm import functional as F
-from tinylm.autograd import no_grad
+from tinylm.autograd import listeners, no_grad, tell
 from tinylm.backend import stream
 from tinylm.choose import (
     Choice,
@@ -139,6 +139,8 @@ def _steps(
         steps: list[SamplingStep | None] = [None] * len(prompts)
         for row in live:
             step = steps[row] = choice.step(logits[row], prompts[row], rngs[row])
+            if listeners():
+                tell(step)
             prompts[row].append(step.token)
             if step.token in ends:
                 live = [other for other in live if other != row]

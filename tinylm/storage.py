@@ -131,7 +131,7 @@ def to_bytes(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str], dtyp
     """
     if dtype not in (None, "bfloat16", "float16"):
         raise ValueError(f'dtype must be "bfloat16", "float16" or None, got {dtype!r}')
-    solid = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # the format needs it
+    solid = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # the format needs it
     if dtype is not None:
         solid = {name: _narrow(name, array, dtype) for name, array in solid.items()}
     data = to_safetensors(solid, metadata=dict(metadata))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import no_grad
+from tinylm.autograd import listeners, no_grad, tell
 from tinylm.data import windows_in_order
 from tinylm.nn import Module
 from tinylm.optim import Optimizer, clip_grad_norm
@@ -121,7 +121,7 @@ def _updates(
             raise _not_finite(step + 1, "norm of the gradients", norm)
         optimizer.step()
         step += 1
-        yield TrainingStep(
+        record = TrainingStep(
             step=step,
             loss=mean,
             lr=optimizer.param_groups[0]["lr"],
@@ -130,6 +130,9 @@ def _updates(
             tokens=tokens,
             seconds=time.perf_counter() - began,
         )
+        if listeners():
+            tell(record)
+        yield record
 
 
 def _not_finite(step: int, what: str, value: float) -> TrainingError:

@@ -11,6 +11,7 @@ from numbers import Integral
 from tokenizer import train
 from tokenizer.count import Counting, count_words
 from tokenizer.errors import OutOfPairsError, TokenizerError
+from tokenizer.events import Counted, listeners, tell
 from tokenizer.fast import train as fast
 from tokenizer.fast.corpus import Words
 from tokenizer.forms import fast_wanted
@@ -65,11 +66,16 @@ def train_bpe(
     words = count_words(source, pattern, specials, workers, executor, progress)
     if not len(words):
         raise TokenizerError("train_bpe: the source holds no text")
+    heard = bool(listeners())
+    if heard:
+        tell(Counted(words.to_dict(), tie_break))
     pairs = []
     vocab = {byte: bytes([byte]) for byte in range(256)}
     for merge in _merging(words, n_merges, tie_break):
         pairs.append((merge.left, merge.right))
         vocab[merge.token] = merge.token_bytes
+        if heard:
+            tell(merge)
         if progress:
             progress(merge)
     if len(pairs) < n_merges:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tokenizer import formats
 from tokenizer.decode import decode_bytes, decode_text, decode_with_offsets
 from tokenizer.errors import TokenizerError, check_text
+from tokenizer.events import Encoded, listeners, tell
 from tokenizer.special import Names
 
 if TYPE_CHECKING:
@@ -76,13 +77,16 @@ class CharTokenizer:
     def encode(self, text: str, allowed_special: Names = (), disallowed_special: Names = "all") -> list[int]:
         """The id of each character; raises TokenizerError for one that is not in the vocabulary."""
         try:
-            return [self._ids[character] for character in check_text(text, "encode")]
+            ids = [self._ids[character] for character in check_text(text, "encode")]
         except KeyError as error:
             (unknown,) = error.args
             raise TokenizerError(
                 f"encode: the character {unknown!r} (U+{ord(unknown):04X}) at position "
                 f"{text.index(unknown)} is none of the {self.vocab_size} that this tokenizer knows"
             ) from None
+        if listeners():
+            tell(Encoded(self, text, ids))
+        return ids
 
     encode_ordinary = encode
 

@@ -18,6 +18,7 @@ from tokenizer.coder import Coder, IdArray
 from tokenizer.decode import decode_text, decode_with_offsets
 from tokenizer.encode import EncodeStep
 from tokenizer.errors import TokenizerError, check_str, check_text
+from tokenizer.events import Encoded, listeners, tell
 from tokenizer.explain import Explanation, explain
 from tokenizer.formats import Parts
 from tokenizer.forms import has_fast_form
@@ -174,20 +175,26 @@ class Tokenizer:
         special.refuse(check_str(text, "encode"), refused)
         try:
             if not allowed:
-                return self._coder.text(text)
-            ids: list[int] = self._encode_parts([special.split_special(text, allowed)])[0].tolist()
+                ids = self._coder.text(text)
+            else:
+                ids = self._encode_parts([special.split_special(text, allowed)])[0].tolist()
         except UnicodeEncodeError:
             check_text(text, "encode")  # says where
             raise
+        if listeners():
+            tell(Encoded(self, text, ids))
         return ids
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text in which nothing is special; raises TokenizerError for a lone surrogate."""
         try:
-            return self._coder.text(check_str(text, "encode_ordinary"))
+            ids = self._coder.text(check_str(text, "encode_ordinary"))
         except UnicodeEncodeError:
             check_text(text, "encode_ordinary")
             raise
+        if listeners():
+            tell(Encoded(self, text, ids))
+        return ids
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """The ids of any bytes, nothing special: `decode_bytes` gives the same bytes back.

@@ -218,3 +218,11 @@ def test_a_file_of_16_bits_under_a_config_of_float64_is_refused(tmp_path) -> Non
     config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float64"}))
     with pytest.raises(CheckpointError, match=r"is float32, config\.json says float64"):
         tinylm.load(tmp_path / "run")
+
+
+def test_an_array_of_one_number_without_axes_keeps_its_shape(tmp_path):
+    write_tensors(tmp_path / "x", {"a": np.float32(3.5).reshape(()), "b": np.zeros((0, 3))}, {})
+    arrays, _ = read_tensors(tmp_path / "x")
+    assert arrays["a"].shape == ()
+    assert arrays["a"] == 3.5
+    assert arrays["b"].shape == (0, 3)

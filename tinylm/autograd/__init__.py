@@ -1,6 +1,7 @@
 """Floor 2: tensors, the graph and the backward pass."""
 
 from tinylm.autograd.engine import GradientError, Leaves, Node, gradients_into, unbroadcast
+from tinylm.autograd.events import listeners, listening, tell
 from tinylm.autograd.flat import Flat, Place, flatten
 from tinylm.autograd.gradcheck import GradientMismatch, gradcheck
 from tinylm.autograd.guard import GraphError, writing
@@ -41,11 +42,14 @@ __all__ = [
     "grad_enabled",
     "gradcheck",
     "gradients_into",
+    "listeners",
+    "listening",
     "no_grad",
     "recompute",
     "reference_kernels",
     "scope",
     "scoped",
+    "tell",
     "tensor",
     "unbroadcast",
     "use_kernels",

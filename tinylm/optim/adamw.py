@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import Tensor, reference_kernels
+from tinylm.autograd import Tensor, listeners, reference_kernels
 from tinylm.backend import backend_of
 from tinylm.optim import adamw_numpy
 from tinylm.optim.optimizer import Groups, Optimizer, follow
@@ -39,7 +39,7 @@ class AdamW(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient: long runs of them at once where they are on the CPU."""
-        if reference_kernels():
+        if reference_kernels() or listeners():  # who listens hears of every parameter; the numbers are the same
             super().step()
             return
         number = 0

@@ -2,18 +2,29 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import Tensor, reference_kernels, writing
+from tinylm.autograd import Tensor, listeners, reference_kernels, tell, writing
 from tinylm.backend.threads import share
 from tinylm.optim.optimizer import listed
 
-__all__ = ["clip_grad_norm"]
+__all__ = ["Clipped", "clip_grad_norm"]
 
 CHUNK = 65536  # elements of a dot product
 SHARE = 16  # of them, from which another thread is worth its while
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """Gradients were held to a largest norm: `norm` is theirs before, `scale` what they were multiplied by."""
+
+    norm: float
+    max_norm: float
+    scale: float
+    tensors: int
 
 
 def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
@@ -32,6 +43,8 @@ def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
         for gradient in gradients:
             with writing(gradient):
                 _multiply(gradient, scale)
+    if listeners():
+        tell(Clipped(norm, max_norm, min(scale, 1.0), len(gradients)))
     return norm
 
 

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import Tensor, writing
+from tinylm.autograd import Tensor, listeners, tell, writing
 from tinylm.backend import backend_of, to_host
 from tinylm.nn import Module
 
-__all__ = ["Groups", "Optimizer", "decay_groups", "follow", "listed"]
+__all__ = ["Groups", "Optimizer", "Updated", "decay_groups", "follow", "listed"]
 
 Groups = Tensor | Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -37,6 +38,10 @@ def follow(state: dict[str, Any], data: Any) -> None:
             state[name] = home.from_host(to_host(value))
 
 
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.copy() if hasattr(value, "dtype") else value for name, value in values.items()}
+
+
 def _check_settings(group: Mapping[str, Any]) -> None:
     """Raise ValueError for a setting that no optimizer can mean."""
     for name in ("lr", "eps", "weight_decay", "momentum"):
@@ -45,6 +50,24 @@ def _check_settings(group: Mapping[str, Any]) -> None:
     betas = group.get("betas", (0, 0))
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"optimizer: betas must be two numbers from 0 up, below 1; got {betas!r}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Updated:
+    """One parameter followed its gradient: what it and its state were, and what they have become.
+
+    optimizer   the name of its class
+    settings    those of the parameter's group: lr, betas, ...
+    before      copies: "p", the value, and the optimizer's state by name; nothing of the state on the first step
+    after       the arrays themselves, which the next step will overwrite
+    """
+
+    optimizer: str
+    parameter: Tensor
+    gradient: Any
+    settings: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class Optimizer:
@@ -103,9 +126,14 @@ class Optimizer:
     def step_one(self, number: int, p: Tensor, group: dict[str, Any]) -> None:
         """Change one parameter, whose state is `self.state[number]`."""
         follow(self.state[number], p.data)
+        before = _copied({"p": p.data, **self.state[number]}) if listeners() else None
         with writing(p.data) as data:
             gradient = p.grad.data if self.keeps_gradients and p.grad is not None else p.grad_data
             self.update(data, gradient, self.state[number], group)
+        if before is not None:
+            settings = {name: value for name, value in group.items() if name != "params"}
+            after = {"p": p.data, **self.state[number]}
+            tell(Updated(type(self).__name__, p, gradient, settings, before, after))
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter's array in place."""
