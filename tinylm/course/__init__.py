@@ -1,0 +1,68 @@
+"""Predictions and exercises for notebooks and courses: what was guessed is compared, what was written is tried.
+
+    from tinylm.course import check, exercises, reveal
+
+    reveal(guess, actual, "tokens")     # the prediction beside what came out
+    check("count_pairs", count_pairs)   # right, or the smallest call that goes wrong
+
+The exercises of a topic stand in exercises_<topic>.py; the import below is what makes them known:
+
+    register(
+        Exercise(
+            "softmax",                                                # the name of the function to be written
+            "Return exp(x) along the last axis, divided by its sum.",
+            reference=lambda x: softmax(np, x)[0],                    # the live library, never a second copy
+            cases=[case(np.array([0.0, 1.0])), case(np.array([1e4, 0.0]))],
+        )
+    )
+"""
+
+from tinylm.course import (
+    exercises_attention,
+    exercises_autograd,
+    exercises_devices,
+    exercises_laws,
+    exercises_layers,
+    exercises_learning,
+    exercises_measures,
+    exercises_model,
+    exercises_positions,
+    exercises_sampling,
+    exercises_tokens,
+    exercises_training,
+)
+from tinylm.course.check import Failure, Result, check
+from tinylm.course.compare import nearly, same
+from tinylm.course.exercise import Case, Exercise, UnknownExerciseError, case, exercise_named, exercises, register
+from tinylm.course.reveal import Reveal, reveal
+from tinylm.course.spelling import Source
+
+__all__ = [
+    "Case",
+    "Exercise",
+    "Failure",
+    "Result",
+    "Reveal",
+    "Source",
+    "UnknownExerciseError",
+    "case",
+    "check",
+    "exercise_named",
+    "exercises",
+    "exercises_attention",
+    "exercises_autograd",
+    "exercises_devices",
+    "exercises_laws",
+    "exercises_layers",
+    "exercises_learning",
+    "exercises_measures",
+    "exercises_model",
+    "exercises_positions",
+    "exercises_sampling",
+    "exercises_tokens",
+    "exercises_training",
+    "nearly",
+    "register",
+    "reveal",
+    "same",
+]
