@@ -8,6 +8,7 @@ and resumed ends with the same bytes as one that was not.
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from tinylm.prepare import END, beginning, encode_documents
 from tinylm.sample import generate
 from tinylm.schedule import cosine
 from tinylm.settings import TrainingSettings
-from tinylm.show.curves import line_chart
+from tinylm.show.curves import line_chart, loss_series
 from tinylm.train import TrainingStep, evaluate, training
 from tokenizer.formats import write_atomically
 
@@ -265,7 +266,16 @@ class Run:
         }
         checkpoint.save_training(self.folder, self.model, self.optimizer, self.tokenizer, state)
         checkpoint.save_weights(self.folder, self.model, self.tokenizer)
-        write_atomically(self.folder / PICTURE, self.log.picture().encode())
+        write_atomically(self.folder / PICTURE, self.log.picture(self._bounds()).encode())
+
+    def _bounds(self) -> dict[str, float]:
+        """Losses that need no context, in nats a token: all ids alike, and each as frequent as in the training part."""
+        if not hasattr(self, "_levels"):
+            counts = np.bincount(self.train_tokens)
+            p = counts[counts > 0] / len(self.train_tokens)
+            unigram = float(-(p * np.log(p)).sum())
+            self._levels = {"uniform ln V": math.log(self.model.config.vocab_size), "token frequencies": unigram}
+        return self._levels
 
     def _digest(self) -> str:
         """SHA-256 over the tokens of both parts."""
@@ -314,15 +324,10 @@ class _Log:
         text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in self.entries)
         write_atomically(self.path, text.encode("utf-8", "replace"))
 
-    def picture(self) -> str:
+    def picture(self, bounds: Mapping[str, float]) -> str:
         """The loss curves, as SVG."""
-        curves: dict[str, list[tuple[float, float]]] = {"batch": [], "train": [], "validation": []}
-        for entry in self.entries:
-            for key, name in (("loss", "batch"), ("train_loss", "train"), ("val_loss", "validation")):
-                if isinstance(entry.get(key), (int, float)):
-                    curves[name].append((entry["step"], entry[key]))
-        shown = {name: points for name, points in curves.items() if points}
-        return line_chart(shown, title="Loss", x_label="step", y_label="nats per token")
+        series = loss_series(self.entries)
+        return line_chart(series, title="Loss", x_label="step", y_label="nats per token", bounds=bounds)
 
 
 def _due(step: int, every: int) -> bool:

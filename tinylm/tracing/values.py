@@ -9,7 +9,7 @@ import numpy as np
 
 from tinylm.backend import to_host
 
-__all__ = ["Keep", "Packed", "Store", "Stored", "Summary", "Value", "Values"]
+__all__ = ["Keep", "Packed", "Store", "Stored", "Summary", "Value", "Values", "whole"]
 
 Keep = Literal["whole", "summary"]
 SAMPLE = 64  # numbers of an array that its summary shows
@@ -190,6 +190,15 @@ class Store:
         view = np.ndarray(host.shape, host.dtype, copy, offset, host.strides)
         view.flags.writeable = False
         return view
+
+
+def whole(value: Value, what: str) -> np.ndarray:
+    """The array; raises ValueError where only a summary was kept."""
+    if isinstance(value, Summary):
+        raise ValueError(
+            f"{what} was only summarised in this trace; give trace(memory=...) more bytes"
+        )
+    return value
 
 
 def _key(array: np.ndarray) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinylm.tracing.receipt import Line, Receipt, Sum, exact_sum
 from tinylm.tracing.step import TraceStep
-from tinylm.tracing.values import Value
+from tinylm.tracing.values import whole
 
 __all__ = ["choice_receipt"]
 
@@ -17,9 +17,9 @@ FILTERS = (("top_k", "top-k"), ("top_p", "top-p"), ("min_p", "min-p"))
 def choice_receipt(step: TraceStep) -> Receipt:
     """The receipt of a choice step: ln p as a sum of what each stage did, and the draw."""
     token, uniform = step.settings["token"], step.settings["uniform"]
-    logits = _whole(step.inputs["logits"])
-    penalized, scaled = _whole(step.kept["penalized"]), _whole(step.kept["scaled"])
-    p = _whole(step.outputs["p"])
+    logits = whole(step.inputs["logits"], "the row of logits")
+    penalized, scaled = (whole(step.kept[name], name) for name in ("penalized", "scaled"))
+    p = whole(step.outputs["p"], "p")
     title = f"token {step.settings['position']}: {step.settings['text']} (id {token})"
     if uniform is None:
         return Receipt(f"{title}, greedy", (_lead(logits, penalized, token),), _rivals(penalized, p, token))
@@ -33,7 +33,7 @@ def choice_receipt(step: TraceStep) -> Receipt:
     lines.append(("softmax", -total, f"− ln Σ exp over all {len(left)} ids"))
     for name, word in FILTERS:
         if name in step.kept:
-            left = np.where(_whole(step.kept[name]), left, -np.inf)
+            left = np.where(whole(step.kept[name], name), left, -np.inf)
             now = _log_sum(left)
             kept = int(np.isfinite(left).sum())
             lines.append((word, total - now, f"{kept} ids left share what the others had"))
@@ -54,12 +54,6 @@ def choice_receipt(step: TraceStep) -> Receipt:
     return Receipt(
         title, (exact_sum("its log-probability", lines, "ln p", math.log(float(p[token]))), draw), tuple(facts)
     )
-
-
-def _whole(value: Value) -> np.ndarray:
-    if not isinstance(value, np.ndarray):
-        raise ValueError("the logits were only summarised in this trace; give trace(memory=...) more bytes")
-    return value
 
 
 def _log_sum(logits: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from tinylm.tracing.receipt import Line, Receipt, Sum, exact_sum
 from tinylm.tracing.select import Part
 from tinylm.tracing.step import TraceStep
-from tinylm.tracing.values import Value
+from tinylm.tracing.values import Value, whole
 
 __all__ = ["weight_receipt"]
 
@@ -34,10 +34,7 @@ def weight_receipt(trace: Part, step: TraceStep, index: tuple[int, ...]) -> Rece
 
 
 def _at(value: Value, index: tuple[int, ...], name: str) -> float:
-    if not isinstance(value, np.ndarray):
-        raise ValueError(
-            f"{name} was only summarised in this trace, so it has no receipt; give trace(memory=...) more bytes"
-        )
+    value = whole(value, name)
     if len(index) != value.ndim:
         raise IndexError(
             f"{name} has shape {value.shape}; expected {value.ndim} numbers, as in "
