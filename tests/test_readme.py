@@ -10,7 +10,7 @@ from tinylm import GradientMismatch
 from tinylm.cli.main import parser
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-LEARN, WRONG, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LEARN, WRONG, TRACE, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_first_example_runs_and_prints_steps(capsys):
@@ -26,6 +26,17 @@ def test_the_wrong_derivative_is_found_as_the_readme_says():
     with pytest.raises(GradientMismatch) as found:
         exec(compile(WRONG, "README.md", "exec"), names)
     assert str(found.value) in README
+
+
+def test_the_example_of_the_trace_goes_on_from_the_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "readme"}
+    exec(compile(LEARN, "README.md", "exec"), names)
+    exec(compile(TRACE, "README.md", "exec"), names)
+    shown = capsys.readouterr().out
+    assert "h.0.attn: causal_attention" in shown
+    assert "the gradient" in shown
+    assert "ln p" in shown
 
 
 def test_the_example_of_the_tokenizer_runs(tmp_path, monkeypatch):

@@ -76,6 +76,13 @@ def weights_masked_after_softmax(q, k):
     return np.tril(_softmax(q @ k.T / np.sqrt(q.shape[-1])))
 
 
+def weights_shifted_by_a_score_of_the_future(q, k):
+    scores = q @ k.T / np.sqrt(q.shape[-1])
+    with np.errstate(all="ignore"):
+        e = np.tril(np.exp(scores - scores.max(axis=-1, keepdims=True)))
+        return e / e.sum(axis=-1, keepdims=True)
+
+
 def weights_that_overflow(q, k):
     return _weights(q, k, safe=False)
 
@@ -129,7 +136,7 @@ WRONG = {
     "attention_weights": [
         weights_without_scale, weights_divided_by_d, weights_along_queries, weights_without_mask,
         weights_seeing_one_ahead, weights_masked_with_zero, weights_masked_after_softmax, weights_that_overflow,
-        weights_of_keys, weights_before_softmax,
+        weights_of_keys, weights_before_softmax, weights_shifted_by_a_score_of_the_future,
     ],
     "causal_attention": [
         attention_without_scale, attention_scaled_by_all_features, attention_without_mask, attention_transposed,

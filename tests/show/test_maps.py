@@ -186,3 +186,25 @@ def test_a_histogram_of_nothing_finite_or_one_value_is_drawn():
     show.histogram([2.0, 2.0]).svg()
     with pytest.raises(ValueError, match="something in it"):
         show.histogram([])
+
+
+def test_scores_before_the_softmax_are_no_weights():
+    with pytest.raises(ValueError, match="from 0 to 1, got -3 to 5: scores before softmax"):
+        show.attention([[-3.0, 0.0], [5.0, 1.0]])
+    assert len(maps(show.attention([[1.0, np.nan], [0.5, 0.5004]]))) == 1  # NaN is drawn, rounding is forgiven
+
+
+def test_the_scale_beside_many_heads_stays_a_scale():
+    picture = show.attention(causal(24, 3))
+    (bar,) = [axes for axes in picture.figure.axes if axes.get_label() == "<colorbar>"]
+    picture.figure.draw_without_rendering()
+    width, height = picture.figure.get_size_inches()
+    assert bar.get_position().height * height < 6.5
+    assert bar.get_position().width * width < 0.5
+    assert height < 20
+
+
+def test_one_row_has_one_tick():
+    (axes,) = maps(show.matrix(np.arange(200.0)[None]))
+    shown = [tick for tick in axes.get_yticks() if -0.5 <= tick <= 0.5]
+    assert shown == [0]

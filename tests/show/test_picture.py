@@ -166,3 +166,35 @@ def test_tokens_and_loss_curves_need_no_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "a" in show.tokens(["a"], values=[1.0]).html()
     assert "<svg" in show.loss_curve([{"step": 1, "loss": 2.0}], bounds={"entropy": 1.0}).svg()
+
+
+def test_what_is_no_array_of_numbers_is_told():
+    for wrong in ("abc", [[1, 2], [3]], [object()]):
+        with pytest.raises(ValueError, match="matrix: expected an array of numbers"):
+            show.matrix(wrong)
+    with pytest.raises(ValueError, match="histogram: expected an array with something in it"):
+        show.histogram([])
+    with pytest.raises(ValueError, match="at least 1 bin, got 0"):
+        show.histogram([1.0], bins=0)
+    with pytest.raises(TypeError, match="a token is bytes or text, got 7"):
+        show.tokens([7])
+    with pytest.raises(ValueError, match="a step with every loss"):
+        show.loss_curve([{"loss": 2.0}])
+    with pytest.raises(ValueError, match="targets are ids from 0 to 1, got 5"):
+        show.logit_lens([[[0.5, 0.5]]], [b"a", b"b"], targets=[5])
+    with pytest.raises(ValueError, match="row 9 is asked for"):
+        show.embeddings([[1.0, 2.0], [3.0, 4.0]], [b"a", b"b"], groups={"none": [9]})
+    with pytest.raises(ValueError, match="got no parameter"):
+        show.update_ratios({})
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        show.sampling_funnel({"logits": [0, 1], "scaled": [0, 1], "p": [0.3, 0.7], "token": 1}, [b"a", b"b"], most=0)
+
+
+def test_one_thing_is_not_called_many():
+    assert show.tokens([b"a"]).alt == "1 token"
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'tinylm[show]'")
+    assert show.attention([[1.0]]).alt.endswith(": 1 head, 1 query (rows) by 1 key (columns)")
+    two = show.attention([[[1.0, 0.0], [0.5, 0.5]]] * 2)
+    assert two.alt.endswith(": 2 heads, 2 queries (rows) by 2 keys (columns)")
+    assert "1 row, 2 columns" in show.matrix([[1.0, 2.0]]).alt
+    assert "of 1 layer" in show.statistics({"h.0": {"mean": 1.0}}).alt

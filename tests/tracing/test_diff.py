@@ -59,7 +59,7 @@ def test_cached_and_uncached_generation_are_the_same():
     uncached, cached = traced(False), traced(True)
     assert len(cached.passes) == len(uncached.passes)
     assert cached.passes[-1]["wte"].outputs["y"].shape[1] == 1
-    assert tinylm.trace.diff(uncached, cached, rtol=1e-4) is None
+    assert tinylm.trace.diff(uncached, cached, rtol=1e-4, cached=True) is None
 
 
 @pytest.mark.parametrize("position", ["learned", "rope"])
@@ -78,7 +78,7 @@ def test_a_cache_filled_wrongly_is_found_in_the_attention(position, monkeypatch)
 
     uncached = traced(False)
     monkeypatch.setattr(tinylm.Cache, "extend", wrong)
-    found = tinylm.trace.diff(uncached, traced(True), rtol=1e-4)
+    found = tinylm.trace.diff(uncached, traced(True), rtol=1e-4, cached=True)
     assert found.first.scope == "h.1.attn"
     assert found.first.op == "causal_attention"
 
@@ -184,5 +184,5 @@ def test_summaries_are_compared_by_what_they_say():
 
 
 def test_a_negative_tolerance_is_refused(traced):
-    with pytest.raises(ValueError, match="rtol is a number from 0 up"):
+    with pytest.raises(ValueError, match="rtol and atol are numbers from 0 up"):
         tinylm.trace.diff(traced, traced, rtol=-1)

@@ -104,7 +104,7 @@ def test_the_uses_are_the_gradients_that_each_use_alone_would_give():
     )
 
 
-def test_a_gradient_from_before_the_trace_is_called_that_and_not_rounding():
+def test_a_gradient_from_before_the_trace_is_not_called_rounding():
     w = tensor([2.0, 3.0], requires_grad=True)
     (w * w).sum().backward()
     optimizer = optim.SGD([w], lr=0.1)
@@ -114,7 +114,7 @@ def test_a_gradient_from_before_the_trace_is_called_that_and_not_rounding():
     gradient = trace.why(trace.kind("update").steps[0], (1,)).sum("the gradient")
     assert [(line.label, float(line.value)) for line in gradient.lines] == [
         ("by multiply", 1.0),
-        ("from before the trace", 6.0),
+        ("not explained by this trace", 6.0),
     ]
 
 

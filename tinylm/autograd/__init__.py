@@ -1,7 +1,7 @@
 """Floor 2: tensors, the graph and the backward pass."""
 
 from tinylm.autograd.engine import GradientError, Leaves, Node, gradients_into, unbroadcast
-from tinylm.autograd.events import listeners, listening, tell
+from tinylm.autograd.events import Forgotten, listeners, listening, tell
 from tinylm.autograd.flat import Flat, Place, flatten
 from tinylm.autograd.gradcheck import GradientMismatch, gradcheck
 from tinylm.autograd.guard import GraphError, writing
@@ -23,6 +23,7 @@ from tinylm.autograd.watch import (
 __all__ = [
     "FindNaN",
     "Flat",
+    "Forgotten",
     "GradientError",
     "GradientMismatch",
     "GraphError",

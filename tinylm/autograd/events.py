@@ -6,11 +6,20 @@ Watchers see ops (watch.py); listeners hear the rest. Where nobody listens an ev
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Listener", "listeners", "listening", "tell"]
+__all__ = ["Forgotten", "Listener", "listeners", "listening", "tell"]
 
 Listener = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forgotten:
+    """zero_grad: the gradients of these tensors begin anew."""
+
+    tensors: tuple[Any, ...]
+
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("tinylm_listeners", default=())
 
@@ -28,10 +37,10 @@ def tell(event: Any) -> None:
 
 @contextmanager
 def listening(*new: Listener) -> Iterator[None]:
-    """Tell the given listeners of every clipping, update of a parameter, training step and choice in the block.
+    """Tell the given listeners of each zero_grad, clipping, update, training step and choice in the block.
 
-    A listener is called with optim.Clipped, optim.Updated, TrainingStep and SamplingStep; it must not write into
-    their arrays.
+    A listener is called with Forgotten (of zero_grad), optim.Clipped, optim.Updated, TrainingStep and SamplingStep; it
+    must not write into their arrays.
 
     >>> from tinylm import optim, tensor
     >>> w, heard = tensor([3.0, 4.0], requires_grad=True), []

@@ -10,7 +10,7 @@ import tinylm
 from tinylm.backend import DeviceError
 from tinylm.backend.threads import set_threads, threads
 from tinylm.checkpoint import CheckpointError
-from tinylm.cli import bench, doctor, evaluate, sample, train
+from tinylm.cli import bench, doctor, evaluate, explore, sample, step, train
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.corpus import TextError
 from tinylm.train import TrainingError
@@ -27,6 +27,8 @@ EPILOG = """examples:
   tinylm train a.txt b.txt --out run            train on your own text
   tinylm sample run --prompt "The" --seed 1     let the trained model write
   tinylm eval run other.txt                     how well does it predict another text?
+  tinylm explore run --prompt "The"             a page to step through the model
+  tinylm step run "The"                         every operation, one at a time, in the terminal
   tinylm bench                                  how fast is it here, beside PyTorch?
   tinylm doctor                                 what is installed, and can a GPU be used?
 
@@ -50,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tinylm {tinylm.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (train, sample, evaluate, bench, doctor):
+    for module in (train, sample, evaluate, explore, step, bench, doctor):
         module.add(commands)
     return top
 

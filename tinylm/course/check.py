@@ -2,6 +2,7 @@
 
 import copy
 import linecache
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class Result:
         rows = ""
         for label, text in self.rows():
             tag = "span" if label == "to do" else "code"
-            rows += f'<tr><th scope="row">{label}</th><td><{tag}>{escape(text)}</{tag}></td></tr>'
+            inside = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)) if label == "to do" else escape(text)
+            rows += f'<tr><th scope="row">{label}</th><td><{tag}>{inside}</{tag}></td></tr>'
         kind = "right" if self.right else "wrong" if self.written else "open"
         return panel(kind, escape(self.headline), f"<table>{rows}</table>" if rows else "")
 

@@ -91,7 +91,9 @@ def _dtypes_agree(want: np.ndarray, have: np.ndarray) -> bool:
 
 def _compare_sequences(expected: Any, got: Any, where: str, tolerance: Tolerance) -> str | None:
     at = f"at {where}: " if where else ""
-    if isinstance(got, np.ndarray):
+    if isinstance(got, np.ndarray) and got.ndim:
+        if len(got) != len(expected) and any(isinstance(one, np.ndarray) for one in expected):
+            return f"{at}an array, expected a {type(expected).__name__} of {len(expected)} arrays"
         got = list(got)
     if not isinstance(got, (list, tuple)):
         return f"{at}{_kind(got)}, expected {_kind(expected)}"
@@ -142,5 +144,5 @@ def _is_array0(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    name = type(value).__name__
+    name = "array" if isinstance(value, np.ndarray) else type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -53,6 +53,7 @@ register(
             case(np.array([[1.0], [2.0]]), np.array([[1.0], [-1.0]])),
             case(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[2.0, 1.0], [0.0, 2.0]])),
             case(np.array([[1.0], [1000.0]]), np.array([[1.0], [-1.0]])),
+            case(np.array([[1.0], [1.0]]), np.array([[0.0], [1000.0]])),
             case(_numbers(4, 3), _numbers(4, 3)),
         ],
     )

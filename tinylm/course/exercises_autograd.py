@@ -71,7 +71,8 @@ SQUARE = np.array([[1.0, 2.0], [3.0, 4.0]])
 register(
     Exercise(
         "matmul_backward",
-        "Return (da, db) for y = a b, with matrices a (M, K) and b (K, N): da has the shape of a, db that of b.",
+        "Return (da, db) for y = a b, with matrices a (M, K) and b (K, N): da has the shape and dtype of a, "
+        "db those of b.",
         reference=lambda dy, a, b: _backward(matmul.matmul, dy, a=a, b=b, needs=(True, True)),
         cases=[
             case(np.array([[1.0]]), np.array([[2.0]]), np.array([[3.0]])),

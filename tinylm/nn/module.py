@@ -5,7 +5,7 @@ from typing import Any, Self, overload
 
 import numpy as np
 
-from tinylm.autograd import Tensor, flatten, tensor, writing
+from tinylm.autograd import Forgotten, Tensor, flatten, listeners, tell, tensor, writing
 from tinylm.autograd.watch import enter_scope, leave_scope
 from tinylm.backend import backend_named, backend_of, to_host
 
@@ -126,6 +126,8 @@ class Module:
         """Forget all gradients."""
         for parameter in self.parameters():
             parameter.grad = None
+        if listeners():
+            tell(Forgotten(tuple(self.parameters())))
 
     def flatten(self) -> Self:
         """Put all parameters side by side into one array, and their gradients too: optimizers get faster by it.

@@ -17,14 +17,14 @@ CHUNK = 65536  # elements of a dot product
 SHARE = 16  # of them, from which another thread is worth its while
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Clipped:
     """Gradients were held to a largest norm: `norm` is theirs before, `scale` what they were multiplied by."""
 
     norm: float
     max_norm: float
     scale: float
-    tensors: int
+    tensors: tuple[Tensor, ...]
 
 
 def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
@@ -36,7 +36,8 @@ def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
-    gradients = [p.grad_data for p in listed(params) if p.grad_data is not None]
+    tensors = [p for p in listed(params) if p.grad_data is not None]
+    gradients = [p.grad_data for p in tensors]
     norm = math.sqrt(sum([_square(g) for g in gradients]))
     scale = max_norm / (norm + 1e-6)
     if scale < 1:
@@ -44,7 +45,7 @@ def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
             with writing(gradient):
                 _multiply(gradient, scale)
     if listeners():
-        tell(Clipped(norm, max_norm, min(scale, 1.0), len(gradients)))
+        tell(Clipped(norm, max_norm, min(scale, 1.0), tuple(tensors)))
     return norm
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.autograd import Tensor, listeners, tell, writing
+from tinylm.autograd import Forgotten, Tensor, listeners, tell, writing
 from tinylm.backend import backend_of, to_host
 from tinylm.nn import Module
 
@@ -56,13 +56,15 @@ def _check_settings(group: Mapping[str, Any]) -> None:
 class Updated:
     """One parameter followed its gradient: what it and its state were, and what they have become.
 
-    optimizer   the name of its class
+    optimizer   the name of its class; equation: the class's docstring
+    gradient    a copy, as the update found it
     settings    those of the parameter's group: lr, betas, ...
     before      copies: "p", the value, and the optimizer's state by name; nothing of the state on the first step
     after       the arrays themselves, which the next step will overwrite
     """
 
     optimizer: str
+    equation: str
     parameter: Tensor
     gradient: Any
     settings: dict[str, Any]
@@ -113,6 +115,8 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None
+        if listeners():
+            tell(Forgotten(tuple(p for group in self.param_groups for p in group["params"])))
 
     def step(self) -> None:
         """Change every parameter that has a gradient; its state follows a parameter that was moved."""
@@ -129,11 +133,12 @@ class Optimizer:
         before = _copied({"p": p.data, **self.state[number]}) if listeners() else None
         with writing(p.data) as data:
             gradient = p.grad.data if self.keeps_gradients and p.grad is not None else p.grad_data
+            used = gradient.copy() if before is not None and gradient is not None else gradient
             self.update(data, gradient, self.state[number], group)
         if before is not None:
             settings = {name: value for name, value in group.items() if name != "params"}
             after = {"p": p.data, **self.state[number]}
-            tell(Updated(type(self).__name__, p, gradient, settings, before, after))
+            tell(Updated(type(self).__name__, type(self).__doc__ or "", p, used, settings, before, after))
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         """Change one parameter's array in place."""

@@ -23,13 +23,18 @@ def figure(width: float, height: float, title: str = "") -> Any:
 
 def checked(array: Any, dimensions: Sequence[int], what: str) -> Array:
     """The array in float64; raises ValueError where it has another number of dimensions or nothing in it."""
-    values = np.asarray(array, dtype=np.float64)
+    try:
+        values = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{what}: expected an array of numbers, got something else: {problem}") from None
     if values.ndim not in dimensions or not values.size:
         raise ValueError(f"{what}: expected an array with {what_dimensions(dimensions)}, got shape {values.shape}")
     return values
 
 
 def what_dimensions(dimensions: Sequence[int]) -> str:
+    if len(dimensions) > 3:
+        return "something in it"
     return " or ".join(str(n) for n in dimensions) + " dimensions and something in it"
 
 
@@ -105,7 +110,7 @@ def number_ticks(axis: Any) -> None:
     """Whole numbers as ticks, at most nine."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(9, integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(MaxNLocator(9, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def log_ticks(axis: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from tinylm.show.axes import same_length
-from tinylm.show.labels import Token, number, written
+from tinylm.show.labels import Token, many, number, written
 from tinylm.show.picture import Picture
 from tinylm.show.style import INK, NAN, ink_on, shade
 from tokenizer.show.style import GROUNDS, ROOT, STYLE
@@ -61,7 +61,7 @@ def tokens(
     parts.append("</div>")
     if numbers is not None:
         parts.append(_legend(low, high, unit, len(numbers) - len(finite)))
-    alt = title or f"{len(tokens)} tokens" + (f" and their {unit}" if numbers is not None else "")
+    alt = title or many(len(tokens), "token") + (f" and their {unit}" if numbers is not None else "")
     return Picture("".join([*parts, "</div>"]), alt)
 
 

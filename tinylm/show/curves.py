@@ -163,6 +163,8 @@ SERIES = {"loss": "batch", "train_loss": "train", "val_loss": "validation"}  # f
 def loss_series(records: Iterable[Any]) -> dict[str, list[tuple[float, float]]]:
     """Named points (step, loss) from records with a step and a loss: the entries of a log, or training steps.
 
+    Raises ValueError for a loss without a step.
+
     >>> loss_series([{"step": 0, "val_loss": 4.2}, {"step": 1, "loss": 4.0}, {"step": 1, "lr": 0.1}])
     {'batch': [(1, 4.0)], 'validation': [(0, 4.2)]}
     """
@@ -171,7 +173,10 @@ def loss_series(records: Iterable[Any]) -> dict[str, list[tuple[float, float]]]:
         for key, name in SERIES.items():
             value = field(record, key)
             if isinstance(value, (int, float)):
-                found[name].append((field(record, "step"), value))
+                step = field(record, "step")
+                if not isinstance(step, (int, float)):
+                    raise ValueError(f"loss curve: expected a step with every loss, got {record!r}")
+                found[name].append((step, value))
     return {name: points for name, points in found.items() if points}
 
 

@@ -105,6 +105,8 @@ def sampling_funnel(
     p = np.asarray(field(record, "p"), dtype=np.float64)
     same_length(labels, len(p), "sampling funnel: labels")
     unfiltered = next((s.before for s in found if s.gone.any()), found[-1].p)
+    if most < 1:
+        raise ValueError(f"sampling funnel: most is how many tokens have a row, at least 1, got {most}")
     rows = np.argsort(-unfiltered, kind="stable")[:most].tolist()
     if token not in rows:
         rows[-1] = token

@@ -18,7 +18,7 @@ from tinylm.show.axes import (
     token_ticks,
     write_cells,
 )
-from tinylm.show.labels import Token, number
+from tinylm.show.labels import Token, many, number
 from tinylm.show.picture import Picture
 from tinylm.show.style import BLUE, DIVERGING, FAINT, NAN, NAN_HATCH, SEQUENTIAL, VERMILION, styled
 
@@ -76,7 +76,9 @@ def matrix(
         odd = odd_ones(values)
         if odd:
             axes.legend(handles=[hatched_patch(NAN, NAN_HATCH, odd)], loc="lower left", bbox_to_anchor=(0, 1))
-    return Picture(drawn, f"{title or 'matrix'}: {R} rows, {C} columns of {unit}{', ' + odd if odd else ''}")
+    return Picture(
+        drawn, f"{title or 'matrix'}: {many(R, 'row')}, {many(C, 'column')} of {unit}{', ' + odd if odd else ''}"
+    )
 
 
 def _scale(values: Array, low: float | None, high: float | None) -> tuple[float, float, Sequence[str]]:
@@ -107,9 +109,11 @@ def histogram(array: Any, *, bins: int = 60, title: str = "", unit: str = "value
     log    counts on a logarithmic axis, for long tails
 
     NaN and infinities have no place on the axis: they are counted on a yellow ground. Raises ValueError for an array
-    with nothing in it.
+    with nothing in it, and for no bins.
     """
     values = checked(array, range(65), "histogram").ravel()
+    if bins < 1:
+        raise ValueError(f"histogram: expected at least 1 bin, got {bins}")
     finite = values[np.isfinite(values)]
     with styled():
         drawn = figure(6.4, 3.4, title)
@@ -135,4 +139,4 @@ def histogram(array: Any, *, bins: int = 60, title: str = "", unit: str = "value
         odd = odd_ones(values)
         if odd:
             note(axes, f"{odd}: not drawn", loud=True)
-    return Picture(drawn, f"{title or 'histogram'} of {values.size} values ({unit}){', ' + odd if odd else ''}")
+    return Picture(drawn, f"{title or 'histogram'} of {many(values.size, 'value')} ({unit}){', ' + odd if odd else ''}")

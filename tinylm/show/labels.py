@@ -8,7 +8,7 @@ from typing import Any
 from tinylm.show.style import families
 from tokenizer.show.characters import crop, label
 
-__all__ = ["Token", "drawable", "field", "legible", "number", "percent", "thinned", "written"]
+__all__ = ["Token", "drawable", "field", "legible", "many", "number", "percent", "thinned", "written"]
 
 Token = bytes | str
 
@@ -24,6 +24,8 @@ def written(token: Token, columns: int = 14) -> str:
     >>> written(b" the"), written("a\\n"), written("<|endoftext|>", 9)
     ('␣the', 'a\\\\n', '<|en…xt|>')
     """
+    if not isinstance(token, (bytes, str)):
+        raise TypeError(f"a token is bytes or text, got {token!r}")
     return crop(label(token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")), columns)
 
 
@@ -69,6 +71,15 @@ def number(value: float, digits: int = 3) -> str:
         digits_part, _, power = text.partition("e")
         text = f"{digits_part}e{int(power)}"
     return text.replace("-", "−")
+
+
+def many(count: int, word: str) -> str:
+    """A number of things.
+
+    >>> many(1, "head"), many(1200, "head")
+    ('1 head', '1200 heads')
+    """
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

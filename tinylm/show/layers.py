@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinylm.show.axes import checked, figure, log_ticks, note, number_ticks, odd_ones
-from tinylm.show.labels import legible, number
+from tinylm.show.labels import legible, many, number
 from tinylm.show.picture import Picture
 from tinylm.show.style import (
     BLUE,
@@ -69,7 +69,7 @@ def statistics(per_layer: Mapping[str, Mapping[str, float]], *, title: str = "Ac
         grid[0].set_yticks(range(len(names)), labels=[legible(name) for name in names], fontsize=8.5)
         grid[0].set_ylabel("layer")
         grid[0].set_ylim(len(names) - 0.4, -0.6)
-    return Picture(drawn, f"{title}: {', '.join(kinds)} of {len(names)} layers")
+    return Picture(drawn, f"{title}: {', '.join(kinds)} of {many(len(names), 'layer')}")
 
 
 def _bars(axes: Any, values: Array, kind: str) -> None:
@@ -136,7 +136,7 @@ def distributions(
                 note(axes, odd, loud=True, x=0.25, y=1.0)
         grid[-1].set_xlim(low, high)
         grid[-1].set_xlabel(f"{unit} (each histogram has its own height)")
-    return Picture(drawn, f"{title}: a histogram of {unit} for each of {len(flat)} layers")
+    return Picture(drawn, f"{title}: a histogram of {unit} for each of {many(len(flat), 'layer')}")
 
 
 def update_ratios(
@@ -153,6 +153,8 @@ def update_ratios(
     above. Ratios of 0 or NaN have no logarithm: they are named on yellow. Raises ValueError for unequal numbers of
     steps.
     """
+    if not ratios:
+        raise ValueError("update ratios: expected one number a step for each parameter, got no parameter")
     table = {name: checked(value, (0, 1), f"update ratios: {name}").ravel() for name, value in ratios.items()}
     lengths = {len(values) for values in table.values()}
     if len(lengths) != 1 or (steps is not None and {len(steps)} != lengths):
@@ -173,7 +175,7 @@ def update_ratios(
         if odd:
             shown = ", ".join(odd[:3]) + (f" and {len(odd) - 3} more" if len(odd) > 3 else "")
             note(axes, f"no logarithm (0 or NaN): {shown}", loud=True, y=1.02)
-    return Picture(drawn, f"{title}: log10 of update over weight for {len(table)} parameters, guide line at −3")
+    return Picture(drawn, f"{title}: log10 of update over weight for {many(len(table), 'parameter')}, guide line at −3")
 
 
 RATIO = "log₁₀ (size of update / size of weight)"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinylm.show.axes import cells, checked, figure, hatched_patch, same_length
-from tinylm.show.labels import Token, drawable, percent
+from tinylm.show.labels import Token, drawable, many, percent
 from tinylm.show.picture import Picture
 from tinylm.show.style import INK, NAN, NAN_HATCH, SEQUENTIAL, ink_on, shade, styled
 
@@ -38,7 +38,8 @@ def logit_lens(
     """
     p = checked(probabilities, (3,), "logit lens")
     if logits:
-        e = np.exp(p - p.max(axis=-1, keepdims=True))
+        with np.errstate(invalid="ignore"):  # ∞ − ∞: a row that holds ∞ is NaN, and drawn so
+            e = np.exp(p - p.max(axis=-1, keepdims=True))
         p = e / e.sum(axis=-1, keepdims=True)
     sums = p.sum(axis=-1)
     if (np.abs(sums[np.isfinite(sums)] - 1) > ROUNDING).any():
@@ -48,6 +49,9 @@ def logit_lens(
     for given, name in ((tokens, "tokens"), (targets, "targets")):
         if given is not None:
             same_length(given, T, f"logit lens: {name}")
+    outside = [int(i) for i in ([] if targets is None else targets) if not 0 <= i < V]
+    if outside:
+        raise ValueError(f"logit lens: targets are ids from 0 to {V - 1}, got {outside[0]}")
     first = max(0, T - most)
     best = np.where(np.isnan(p), -1, p).argmax(axis=-1)[:, first:]  # (L + 1, T)
     share = np.where(np.isfinite(sums), p.max(axis=-1), np.nan)[:, first:]  # (L + 1, T)
@@ -75,7 +79,7 @@ def logit_lens(
         if np.isnan(share).any():
             handle = hatched_patch(NAN, NAN_HATCH, f"{int(np.isnan(share).sum())} NaN")
             drawn.legend(handles=[handle], loc="outside lower left", frameon=False)
-    return Picture(drawn, f"{title}: {layers} layers (rows) by {T - first} positions (columns)")
+    return Picture(drawn, f"{title}: {many(layers, 'layer')} (rows) by {many(T - first, 'position')} (columns)")
 
 
 def _cell(axes: Any, place: tuple[int, int], text: str, share: float, right: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinylm.show.axes import cells, checked, figure, hatched_patch, number_ticks, odd_ones, same_length
-from tinylm.show.labels import Token, drawable, legible
+from tinylm.show.labels import Token, drawable, legible, many
 from tinylm.show.picture import Picture
 from tinylm.show.style import COLOURS, DIVERGING, FAINT, INK, LINE, MARKERS, NAN, NAN_HATCH, PAPER, styled
 
@@ -68,7 +68,7 @@ def embeddings(
     if len(groups) > len(MARKERS):
         raise ValueError(f"embeddings: {len(MARKERS)} groups can be told apart, got {len(groups)}")
     wanted = list(range(V)) if ids is None else [int(i) for i in ids]
-    outside = [i for i in wanted if not 0 <= i < V]
+    outside = [int(i) for i in [*wanted, *(i for rows in groups.values() for i in rows)] if not 0 <= i < V]
     if outside:
         raise ValueError(f"embeddings: row {outside[0]} is asked for; the vectors have rows 0 … {V - 1}")
     with styled():
@@ -180,5 +180,5 @@ def position_similarity(
         if odd:
             axes.legend(handles=[hatched_patch(NAN, NAN_HATCH, odd)], loc="lower left", bbox_to_anchor=(0, 1))
     return Picture(
-        drawn, f"{title}: cosine similarity of {len(similar)} rows with each other{', ' + odd if odd else ''}"
+        drawn, f"{title}: cosine similarity of {many(len(similar), 'row')} with each other{', ' + odd if odd else ''}"
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinylm import optim
+from tinylm.autograd import Forgotten
 from tinylm.choose import SamplingStep
 from tinylm.optim import Clipped, Updated
 from tinylm.tracing.describe import describe
@@ -31,6 +31,8 @@ def hear(made: "Recording", event: Any) -> None:
             _updated(made, event)
         case Clipped():
             _clipped(made, event)
+        case Forgotten():
+            _forgotten(made, event)
         case SamplingStep():
             _chosen(made, event)
         case Encoded():
@@ -45,7 +47,7 @@ def hear(made: "Recording", event: Any) -> None:
 
 def _updated(made: "Recording", event: Updated) -> None:
     p = event.parameter.data
-    name = made.leaf(p, f"parameter {len(made.names)}")
+    name = made.names.of(p, "parameter")
     settings = {key: plain(value) for key, value in event.settings.items()}
     parts: list[dict[str, Stored]] = []
     for values in (event.before, event.after):
@@ -53,7 +55,7 @@ def _updated(made: "Recording", event: Updated) -> None:
         settings |= {key: plain(value) for key, value in values.items() if not hasattr(value, "dtype")}
     before, after = parts
     before["g"] = made.store.put(event.gradient)
-    said = describe(getattr(optim, event.optimizer, type(event)).__doc__)
+    said = describe(event.equation)
     made.step(
         "update",
         f"{name}: {event.optimizer} moves {p.size:,} numbers",
@@ -72,10 +74,25 @@ def _clipped(made: "Recording", event: Clipped) -> None:
     done = f"all scaled by {event.scale:.6g}" if event.scale < 1 else "left as they are"
     made.step(
         "clip",
-        f"{event.tensors} gradients: norm {event.norm:.6g}, at most {event.max_norm:g}: {done}",
+        f"{len(event.tensors)} gradients: norm {event.norm:.6g}, at most {event.max_norm:g}: {done}",
         op="clip_grad_norm",
         equation="g ← g · min(1, max_norm / (‖g‖ + 1e-6))",
-        settings={"norm": event.norm, "max_norm": event.max_norm, "scale": event.scale, "tensors": event.tensors},
+        settings={
+            "norm": event.norm,
+            "max_norm": event.max_norm,
+            "scale": event.scale,
+            "parameters": [made.names.of(p.data, "parameter") for p in event.tensors],
+        },
+    )
+
+
+def _forgotten(made: "Recording", event: Forgotten) -> None:
+    made.step(
+        "zero",
+        f"{len(event.tensors)} gradients begin anew",
+        op="zero_grad",
+        sentence="What gradients there were is forgotten; the next backward begins with none.",
+        settings={"parameters": [made.names.of(p.data, "parameter") for p in event.tensors]},
     )
 
 
@@ -101,13 +118,14 @@ def _chosen(made: "Recording", event: SamplingStep) -> None:
 
 
 def _token(made: "Recording", token: int) -> str:
-    data = made.tokenizer.vocab.get(token) if made.tokenizer is not None else None
+    data = made.vocab().get(token) if made.tokenizer is not None else None
     return f"{label(data)!r}" if data is not None else "token"
 
 
 def _encoded(made: "Recording", event: Encoded) -> None:
-    made.tokenizer = event.tokenizer if made.tokenizer is None else made.tokenizer
-    vocab = event.tokenizer.vocab
+    if made.follow:
+        made.tokenizer = event.tokenizer
+    vocab = made.vocab() if made.tokenizer is event.tokenizer else event.tokenizer.vocab
     shown = event.text if len(event.text) <= 40 else event.text[:39] + "…"
     made.step(
         "encode",

@@ -12,6 +12,7 @@ from tinylm.backend import backend_of
 from tinylm.nn import Module
 from tinylm.tracing.describe import derivative, describe, letters_for, place_in_source
 from tinylm.tracing.hear import hear
+from tinylm.tracing.names import Names
 from tinylm.tracing.settings import encoded
 from tinylm.tracing.step import Kind, TraceStep
 from tinylm.tracing.values import Store, Stored, Values
@@ -26,20 +27,19 @@ class Recording:
     """Turns steps and events into TraceSteps, in the order in which they come.
 
     model      gives parameters their names
-    tokenizer  says what a token is; else the one that was last seen to encode
+    tokenizer  says what a token is; None: the one that was last seen to encode
     add        takes each TraceStep
     """
 
     def __init__(self, store: Store, model: Module | None, tokenizer: Any, add: Callable[[TraceStep], None]):
         self.store, self.tokenizer, self._add = store, tokenizer, add
+        self.follow = tokenizer is None
         self._outermost = "" if model is None else "model"
         self.count = 0
         self._made: dict[int, tuple[Any, int]] = {}  # id of an array -> (reference to it, number of its step)
-        self.names: dict[int, tuple[Any, str]] = {}
+        self.names = Names(model)
+        self._vocab: tuple[Any, Mapping[int, bytes]] = (None, {})
         self._forward: dict[int, TraceStep] = {}
-        if model is not None:
-            for name, parameter in model.named_parameters():
-                self.names[id(parameter.data)] = parameter.data, name
 
     # -- ops ---------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ class Recording:
             if made is not None:
                 sources[name] = made
             elif value.dtype.kind == "f":
-                leaves[name] = self.leaf(value, f"{step.scope}.{name}".strip("."))
+                leaves[name] = self.names.of(value, f"{step.scope}.{name}".strip("."))
         (y,) = step.outputs
         result = said.result or "y"
         outputs = {result: self.store.put(y)}
@@ -98,7 +98,7 @@ class Recording:
 
     def _op_backward(self, step: Step) -> None:
         said = describe(step.op.__doc__)
-        forward = self._forward.pop(step.number or 0, None)
+        forward = self._forward.get(step.number or 0)
         names = [f"{step.op.arrays[0]}[{i}]" for i in range(len(step.outputs))] if step.op.variadic else step.op.arrays
         (dy,) = step.inputs
         settings = {name: encoded(value) for name, value in step.settings.items()}
@@ -142,11 +142,11 @@ class Recording:
                 settings.setdefault(name, encoded(value))
         return found
 
-    def leaf(self, array: Any, default: str) -> str:
-        known = self.names.get(id(array))
-        if known is None or known[0] is not array:
-            self.names[id(array)] = known = (array, default)
-        return known[1]
+    def vocab(self) -> Mapping[int, bytes]:
+        """The tokens of the tokenizer that was given, or last seen to encode."""
+        if self.tokenizer is not self._vocab[0]:
+            self._vocab = self.tokenizer, self.tokenizer.vocab
+        return self._vocab[1]
 
     def _maker(self, array: Any) -> int | None:
         reference, number = self._made.get(id(array), (None, 0))
@@ -174,9 +174,15 @@ class Recording:
 
 def _letters(shapes: Mapping[str, str], *values: Mapping[str, Stored]) -> dict[str, str]:
     """The letters of the sizes of each array that has them."""
-    several = {name: len(value.shape) for part in values for name, value in part.items()}
-    found = {name: letters_for(shapes.get(name, ""), ndim) for name, ndim in several.items()}
-    return {name: letters for name, letters in found.items() if letters}
+    found: dict[str, str] = {}
+    bound: dict[str, int] = {}
+    for name, value in [pair for part in values for pair in part.items()]:
+        letters = letters_for(shapes.get(name, ""), len(value.shape))
+        sizes = dict(zip(letters.strip("()").replace(" ", "").split(","), value.shape, strict=False))
+        if letters and all(bound.get(letter, size) == size for letter, size in sizes.items()):
+            found[name] = letters  # not so where a setting, as `transposed`, turns them
+            bound |= sizes
+    return found
 
 
 def _op_title(scope: str, what: str, outputs: Mapping[str, Stored], letters: Mapping[str, str]) -> str:

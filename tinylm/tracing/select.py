@@ -1,8 +1,9 @@
 """Choosing among the steps of a trace: by number, by module, by op, by what went wrong."""
 
 import difflib
+import operator
 from collections.abc import Iterator, Mapping
-from typing import Literal, overload
+from typing import Literal, SupportsIndex, overload
 
 from tinylm.tracing.step import KINDS, TraceStep
 from tinylm.tracing.table import steps_table
@@ -57,10 +58,11 @@ class Named(Mapping[str, Value]):
 class Part:
     """Some steps of a trace, in order.
 
-    part[12]             the step with that number
-    part["h.0.attn"]     the steps of that module and of all inside it
+    part[12]             the step with that number; part[-1] the last one, part[:3] a list of the first three
+    part["h.0.attn"]     the steps of that module and of all inside it; "model": of the outermost itself
     part.of("linear")    the steps of that op; part.kind("choice"), the steps of that kind
-    part.kept["p"]       the array of that name, where there is just one; also .inputs and .outputs, of forward steps
+    part.kept["p"]       the array of that name, where there is just one; also .inputs and .outputs; those of
+                         backward steps only where there are no others
 
     Raises NotInTrace, saying what there is.
     """
@@ -75,31 +77,46 @@ class Part:
         return iter(self.steps)
 
     @overload
-    def __getitem__(self, which: int) -> TraceStep: ...
+    def __getitem__(self, which: SupportsIndex) -> TraceStep: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[TraceStep]: ...
     @overload
     def __getitem__(self, which: str) -> "Part": ...
 
-    def __getitem__(self, which: int | str) -> "TraceStep | Part":
+    def __getitem__(self, which: "SupportsIndex | slice | str") -> "TraceStep | list[TraceStep] | Part":
         if isinstance(which, str):
             return self._module(which)
+        if isinstance(which, slice):
+            return self.steps[which]
+        try:
+            number = operator.index(which)
+        except TypeError:
+            raise TypeError(
+                f"a trace takes a step's number, a slice or a module's name, got a {type(which).__name__}"
+            ) from None
         if not self.steps:
             raise NotInTrace(f"{self.where} has no steps")
-        first = self.steps[0].number
-        number = which + len(self.steps) + first if which < 0 else which
-        for step in self.steps[max(0, number - first - 1) :] if number >= first else ():
+        if -len(self.steps) <= number < 0:
+            return self.steps[number]
+        for step in self.steps[number : number + 1] if len(self.steps) > number >= 0 else ():
             if step.number == number:
                 return step
         for step in self.steps:
             if step.number == number:
                 return step
-        raise NotInTrace(f"no step {which} in {self.where}; there are {first} … {self.steps[-1].number}")
+        raise NotInTrace(
+            f"no step {number} in {self.where}; there are {self.steps[0].number} … {self.steps[-1].number}"
+        )
 
     def _module(self, scope: str) -> "Part":
         inside = [s for s in self.steps if s.scope == scope or s.scope.startswith(f"{scope}.")]
+        if not inside and scope == "model":
+            inside = [s for s in self.steps if not s.scope and s.kind in ("forward", "backward")]
         if not inside:
             scopes = self.scopes
             near = difflib.get_close_matches(scope, scopes, 5, 0.3) or scopes[:12]
-            raise NotInTrace(f"no module {scope!r} in {self.where}; there are {', '.join(map(repr, near))}, …")
+            there = f"there are {', '.join(map(repr, near))}, …" if near else "no module ran"
+            raise NotInTrace(f"no module {scope!r} in {self.where}; {there}")
         return Part(inside, scope)
 
     @property

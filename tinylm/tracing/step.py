@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from tinylm.tracing.values import Summary, Value, Values
 
 __all__ = ["KINDS", "Kind", "TraceStep"]
 
-Kind = Literal["count", "merge", "encode", "forward", "backward", "clip", "update", "train", "choice"]
-KINDS: tuple[Kind, ...] = ("count", "merge", "encode", "forward", "backward", "clip", "update", "train", "choice")
+Kind = Literal["count", "merge", "encode", "forward", "backward", "zero", "clip", "update", "train", "choice"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def _nothing() -> Values:
@@ -23,7 +23,8 @@ class TraceStep:
     """Something that happened, with its values as they were.
 
     number     place in the trace, from 0
-    kind       "forward" or "backward" of an op; "count", "merge", "encode" of a tokenizer; "clip", "update", "train";
+    kind       "forward" or "backward" of an op; "count", "merge", "encode" of a tokenizer; "zero" (zero_grad), "clip",
+               "update", "train";
                "choice" of a token
     title      one line a person can read
     scope      the module that was running, as "h.0.attn"

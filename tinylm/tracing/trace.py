@@ -1,28 +1,31 @@
 """The trace: everything that happens inside a block, as one ordered list of steps."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, SupportsIndex
 
 from tinylm.autograd import listening, use_kernels, watching
 from tinylm.nn import Module
-from tinylm.show.player import player_html
+from tinylm.show.picture import Picture
 from tinylm.tracing import file
+from tinylm.tracing.backward import Node, walk
 from tinylm.tracing.diff import diff
+from tinylm.tracing.graph import Collapse, graph
+from tinylm.tracing.page import player
 from tinylm.tracing.receipt import Receipt
 from tinylm.tracing.record import Recording
 from tinylm.tracing.select import Part
 from tinylm.tracing.step import KINDS, TraceStep
-from tinylm.tracing.table import bytes_text, step_text
+from tinylm.tracing.table import bytes_text
 from tinylm.tracing.values import Keep, Store
 from tinylm.tracing.why import why
 from tokenizer.events import listening as listening_to_tokenizers
 
 __all__ = ["MEMORY", "Trace", "trace"]
 
-MEMORY = 200 * 2**20  # bytes: a whole training step of the default model fits
+MEMORY = 224 * 2**20  # bytes: a whole training step of the default model needs 203 MiB
 
 
 class Trace(Part):
@@ -37,7 +40,13 @@ class Trace(Part):
         super().__init__(steps, "the trace")
         self.nbytes, self.summarised = nbytes, summarised
 
-    def why(self, what: int | TraceStep | str, index: int | Sequence[int] = (), *, update: int = -1) -> Receipt:
+    def why(
+        self,
+        what: SupportsIndex | TraceStep | str,
+        index: SupportsIndex | Iterable[SupportsIndex] = (),
+        *,
+        update: int = -1,
+    ) -> Receipt:
         """The receipt of a step, or of one number of a parameter, whose lines add up exactly to what is stored.
 
         what     a step of kind "merge", "choice" or "update", or its number; or the name of a parameter
@@ -69,12 +78,30 @@ class Trace(Part):
     def _repr_html_(self) -> str:
         return self.player()
 
-    def player(self, start: int = 0, most: int = 2000) -> str:
-        """The steps as one self-contained HTML element with buttons and keys to step, jump and search."""
-        shown = self.steps[:most]
-        return player_html(
-            [(step.number, step.kind, step.title, step_text(step)) for step in shown], start, len(self.steps)
-        )
+    def player(self, start: int = 0, most: int = 1000) -> str:
+        """The first `most` steps as one self-contained HTML element with buttons and keys to step, jump and search.
+
+        start   the number of the step that it opens with
+        """
+        return player(self, start, most)
+
+    def walk(self) -> list[Node]:
+        """The nodes that backward passed, newest first: dy, what was kept, the gradients, and `check()` for each.
+
+        Raises NotInTrace where no backward was traced, ValueError where its forward ran outside the block.
+        """
+        return walk(self)
+
+    def graph(self, part: Part | None = None, *, backward: bool = False, collapse: Collapse = None) -> Picture:
+        """One forward pass as a graph in SVG, which a notebook shows and .save(path) writes.
+
+        part       whose first pass; None: the trace's own
+        backward   beside each array the gradient that came back: its norm, of a single number itself
+        collapse   "module" draws a module as one box, "none" every step; None: modules where there are over 60 steps
+
+        Raises NotInTrace where there is no forward pass or, with backward=True, no backward of it.
+        """
+        return graph(self if part is None else part, backward=backward, collapse=collapse)
 
 
 class _Tracing:
@@ -139,7 +166,9 @@ class _Tracer:
             raise ValueError(f'trace: kernels is "reference" or "fast", got {kernels!r}')
         if values not in ("whole", "summary"):
             raise ValueError(f'trace: values is "whole" or "summary", got {values!r}')
-        if memory is not None and memory < 0:
+        if model is not None and not isinstance(model, Module):
+            raise TypeError(f"trace: model is a Module, as tinylm.load(run)[0], got a {type(model).__name__}")
+        if memory is not None and not memory >= 0:
             raise ValueError(f"trace: memory is a number of bytes from 0 up, or None; got {memory}")
         store, made = Store(memory, values), Trace([])
 

@@ -49,7 +49,8 @@ class Summary:
             finite, nan, inf = flat, 0, 0
         if not finite.size:
             return cls(array.shape, str(array.dtype), math.nan, math.nan, math.nan, math.nan, nan, inf, sample)
-        mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
+        with np.errstate(all="ignore"):  # numbers near the largest
+            mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
         return cls(array.shape, str(array.dtype), float(finite.min()), float(finite.max()), mean, std, nan, inf, sample)
 
     def __str__(self) -> str:
@@ -195,9 +196,7 @@ class Store:
 def whole(value: Value, what: str) -> np.ndarray:
     """The array; raises ValueError where only a summary was kept."""
     if isinstance(value, Summary):
-        raise ValueError(
-            f"{what} was only summarised in this trace; give trace(memory=...) more bytes"
-        )
+        raise ValueError(f"{what} was only summarised in this trace; give trace(memory=...) more bytes")
     return value
 
 

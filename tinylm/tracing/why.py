@@ -1,6 +1,8 @@
 """Why something came out as it did: receipts made from the steps of a trace."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable
+from typing import SupportsIndex
 
 from tinylm.tracing.receipt import Receipt
 from tinylm.tracing.select import NotInTrace, Part
@@ -12,12 +14,14 @@ from tinylm.tracing.why_weight import weight_receipt
 __all__ = ["why"]
 
 
-def why(trace: Part, what: int | TraceStep | str, index: int | Sequence[int], update: int) -> Receipt:
+def why(
+    trace: Part, what: SupportsIndex | TraceStep | str, index: SupportsIndex | Iterable[SupportsIndex], update: int
+) -> Receipt:
     """The receipt of a step or of one number of a parameter; see Trace.why."""
-    place = (index,) if isinstance(index, int) else tuple(index)
+    place = tuple(map(operator.index, index if isinstance(index, Iterable) else (index,)))
     if isinstance(what, str):
         return weight_receipt(trace, _update_of(trace, what, update), place)
-    step = trace[what] if isinstance(what, int) else what
+    step = what if isinstance(what, TraceStep) else trace[what]
     if step.kind == "merge":
         return merge_receipt(trace, step)
     if step.kind == "choice":

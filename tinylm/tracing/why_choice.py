@@ -39,7 +39,7 @@ def choice_receipt(step: TraceStep) -> Receipt:
             lines.append((word, total - now, f"{kept} ids left share what the others had"))
             total = now
     ends = np.cumsum(p)
-    before = Fraction(float(ends[token])) - Fraction(float(p[token]))
+    before = Fraction(float(ends[token - 1])) if token else Fraction(0)
     point = Fraction(uniform) * Fraction(float(ends[-1]))
     draw = Sum(
         "the draw",

@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from tinylm.autograd import unbroadcast
 from tinylm.tracing.receipt import Line, Receipt, Sum, exact_sum
 from tinylm.tracing.select import Part
 from tinylm.tracing.step import TraceStep
-from tinylm.tracing.values import Value, whole
+from tinylm.tracing.values import Summary, Value, whole
 
 __all__ = ["weight_receipt"]
 
@@ -42,54 +43,50 @@ def _at(value: Value, index: tuple[int, ...], name: str) -> float:
         )
     if any(not -n <= i < n for i, n in zip(index, value.shape, strict=True)):
         raise IndexError(f"{name} has shape {value.shape}; there is no {list(index)} in it")
-    return float(value[index])
+    found = float(value[index])
+    if not math.isfinite(found):
+        raise ValueError(f"{name}{list(index)} is {found} here, and that has no sum; trace.find says where it began")
+    return found
 
 
 def _gradient(trace: Part, step: TraceStep, index: tuple[int, ...], g: float) -> Sum:
-    """The gradient as the sum over the uses of the parameter since its last update, clipped."""
-    name, scale = step.leaves["p"], Fraction(1)
+    """The gradient as the sum over the uses of the parameter since it was forgotten or updated last, clipped."""
+    name, shape = step.leaves["p"], step.inputs["g"].shape
     lines: list[Line] = []
     missing = 0
     for other in _since_last_update(trace, step):
-        if other.kind == "clip":
-            scale *= Fraction(other.settings["scale"])
-        if other.kind != "backward":
-            continue
-        for key, leaf in other.leaves.items():
-            if leaf == name and key in other.outputs:
+        if other.kind == "zero" and name in other.settings["parameters"]:
+            lines, missing = [], 0
+        elif other.kind == "clip" and name in other.settings["parameters"] and other.settings["scale"] < 1:
+            scale = Fraction(other.settings["scale"])
+            so_far = sum((line.value for line in lines), Fraction(0))
+            lines.append(Line("clipping", so_far * (scale - 1), f"all gradients × {float(scale):.6g}"))
+        elif other.kind == "backward":
+            for key, leaf in other.leaves.items():
+                if leaf != name or key not in other.outputs:
+                    continue
                 value = other.outputs[key]
-                if isinstance(value, np.ndarray):
-                    where = other.title.partition("backward of")[0] + other.op  # with the module before it, if any
-                    lines.append(Line(f"by {where}", Fraction(float(value[index])), f"step {other.number}"))
-                else:
+                if isinstance(value, Summary):
                     missing += 1
-    raw = sum((line.value for line in lines), Fraction(0))
-    if scale != 1:
-        lines.append(Line("clipping", raw * (scale - 1), f"all gradients × {float(scale):.6g}"))
-    rest = Fraction(g) - raw * scale
-    eps = float(np.finfo(_dtype(step.inputs["g"])).eps)
+                    continue
+                where = other.title.partition("backward of")[0] + other.op  # with the module before it, if any
+                part = unbroadcast(value, shape)[index]
+                lines.append(Line(f"by {where}", Fraction(float(part)), f"step {other.number}"))
+    rest = Fraction(g) - sum((line.value for line in lines), Fraction(0))
+    eps = float(np.finfo(step.inputs["g"].dtype).eps)
     most = max([abs(float(line.value)) for line in lines], default=0.0)
     if missing:
         lines.append(Line("other uses", rest, f"{missing} gradients were only summarised in this trace"))
     elif abs(rest) > UNSEEN * eps * most * max(1, len(lines)):
-        lines.append(Line("from before the trace", rest, "not seen: a backward outside the block, or no zero_grad()"))
+        lines.append(Line("not explained by this trace", rest, "from before it, or of a forward outside the block"))
     else:
         lines.append(Line("rounding", rest))
     return Sum("the gradient", tuple(lines), "g", Fraction(g))
 
 
-def _dtype(value: Value) -> np.dtype[np.floating]:
-    return np.dtype(value.dtype)
-
-
 def _since_last_update(trace: Part, step: TraceStep) -> list[TraceStep]:
-    start = 0
-    for other in trace.steps:
-        if other.number >= step.number:
-            break
-        if other.kind == "update" and other.leaves["p"] == step.leaves["p"]:
-            start = other.number + 1
-    return [other for other in trace.steps if start <= other.number < step.number]
+    """The steps since the parameter's last update, and before it, for gradients are kept over an update."""
+    return [other for other in trace.steps if other.number < step.number]
 
 
 def _adamw(
