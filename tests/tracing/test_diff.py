@@ -186,3 +186,130 @@ def test_summaries_are_compared_by_what_they_say():
 def test_a_negative_tolerance_is_refused(traced):
     with pytest.raises(ValueError, match="rtol and atol are numbers from 0 up"):
         tinylm.trace.diff(traced, traced, rtol=-1)
+
+
+def trained(model, parameters=None, *, clip=1.0, lr=0.1):
+    from tinylm import optim
+
+    optimizer = optim.SGD(parameters or model.parameters(), lr=lr)
+    with tinylm.trace(model) as trace:
+        model(IDS[:, :-1], IDS[:, 1:])[1].backward()
+        optim.clip_grad_norm(model.parameters(), clip)
+        optimizer.step()
+    return trace
+
+
+def test_an_optimizer_that_forgets_a_parameter_is_found():
+    model, other = small(), small()
+    some = [p for name, p in other.named_parameters() if name != "wte.weight"]
+    found = tinylm.trace.diff(trained(model), trained(other, some))
+    assert found.first.leaves["p"] == "wte.weight"
+    assert found.second is None
+
+
+def test_another_clipping_or_learning_rate_is_named_where_it_is():
+    assert tinylm.trace.diff(trained(small()), trained(small(), clip=0.01)).first.kind == "clip"
+    assert tinylm.trace.diff(trained(small()), trained(small(), lr=0.2)).first.kind == "update"
+
+
+def test_a_branch_without_a_gradient_is_found():
+    def traced(cut):
+        x = tensor([1.0, 2.0], requires_grad=True)
+        with tinylm.trace() as trace:
+            y = F.exp(x)
+            (F.tanh(y.detach() if cut else y) + y).sum().backward()
+        return trace
+
+    assert tinylm.trace.diff(traced(False), traced(False)) is None
+    found = tinylm.trace.diff(traced(False), traced(True))
+    assert (found.first.kind, found.first.op, found.second) == ("backward", "tanh", None)
+
+
+def test_a_missing_gradient_is_found():
+    def traced(wanted):
+        a, b = tensor([1.0, 2.0], requires_grad=True), tensor([3.0, 4.0], requires_grad=wanted)
+        with tinylm.trace() as trace:
+            (a * b).sum().backward()
+        return trace
+
+    assert "outputs: da, db in a, da in b" in str(tinylm.trace.diff(traced(True), traced(False)))
+
+
+def test_ops_that_nobody_uses_are_a_difference_though_later_ops_agree():
+    model = small()
+    x = tensor([1.0])
+    with tinylm.trace() as a:
+        model(IDS)
+        F.exp(x)
+    with tinylm.trace() as b:
+        model.hidden(IDS)
+        F.exp(x)
+    found = tinylm.trace.diff(a, b)
+    assert (found.first.op, found.second) == ("linear", None)
+
+
+def test_another_corpus_is_a_difference():
+    from tokenizer import train_bpe
+
+    def traced(text):
+        with tinylm.trace() as trace:
+            train_bpe([text], 257)
+        return trace
+
+    found = tinylm.trace.diff(traced("low low"), traced("low low lo"))
+    assert found.first.kind == "count"
+
+
+def test_shapes_differ_unless_a_cache_is_spoken_of():
+    def traced(x):
+        with tinylm.trace() as trace:
+            F.tanh(tensor(x))
+        return trace
+
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    for part in (x[:, :, 2:], x[:, 1:], x[1:], x[:, :0]):
+        assert "of shape" in str(tinylm.trace.diff(traced(x), traced(part)))
+    assert tinylm.trace.diff(traced(x), traced(x[:, 1:]), cached=True) is None
+    found = tinylm.trace.diff(traced(x), traced(x[:, 1:] + 1), cached=True)
+    assert found.index[1] >= 1
+    assert found.values[0] == np.tanh(x)[found.index]
+
+
+def test_rtol_0_tells_zeros_by_sign_and_types():
+    def traced(x):
+        with tinylm.trace() as trace:
+            F.reshape(tensor(x), (1,))
+        return trace
+
+    zero = np.zeros(1, np.float32)
+    assert tinylm.trace.diff(traced(zero), traced(-zero)) is None
+    assert tinylm.trace.diff(traced(zero), traced(-zero), rtol=0) is not None
+    assert "of type float32 in a, float64 in b" in str(tinylm.trace.diff(traced(zero), traced(np.zeros(1)), rtol=0))
+    assert tinylm.trace.diff(traced(zero), traced(zero + 1e-12)) is None
+    assert tinylm.trace.diff(traced(zero), traced(zero + 1e-12), atol=0) is not None
+
+
+def test_infinities_of_either_sign_differ():
+    def traced(x):
+        with tinylm.trace() as trace:
+            F.reshape(tensor(x), (1,))
+        return trace
+
+    assert tinylm.trace.diff(traced([np.inf]), traced([-np.inf])) is not None
+    assert tinylm.trace.diff(traced([np.inf]), traced([np.inf])) is None
+
+
+def test_summaries_of_other_shapes_or_orders_differ():
+    def traced(x):
+        with tinylm.trace(values="summary") as trace:
+            F.tanh(tensor(x))
+        return trace
+
+    x = np.arange(10.0)
+    assert tinylm.trace.diff(traced(x), traced(x[::-1].copy())) is not None
+    assert tinylm.trace.diff(traced(np.zeros((2, 5))), traced(np.zeros((5, 2)))) is not None
+
+
+def test_something_else_than_a_trace_is_refused(traced):
+    with pytest.raises(TypeError, match="expected two traces, got a str"):
+        tinylm.trace.diff(traced, "run.trace")

@@ -127,3 +127,89 @@ def test_a_failed_write_leaves_the_old_file(traced, tmp_path, monkeypatch):
         traced.save(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["run.trace"]
+
+
+def test_names_that_mean_something_to_the_format_come_back(tmp_path):
+    from tinylm import apply
+    from tinylm.ops import keep, op
+
+    @op
+    def odd(xp, number, *, packed=1):
+        """Twice.
+
+        number: (...)   →   y: (...)
+        """
+        return number * 2, keep(shape=number)
+
+    with tinylm.trace() as trace:
+        apply(odd, tensor([1.0]), packed=float("nan"))
+    step = trace[0]
+    step.settings["$float"] = "nan"
+    step.settings["one"] = {"$float": "inf", "number": 3}
+    step.settings["lone"] = "\udc80"
+    trace.save(tmp_path / "odd.trace")
+    back = Trace.load(tmp_path / "odd.trace")[0]
+    assert back.inputs["number"].tolist() == [1.0]
+    assert np.isnan(back.settings.pop("packed"))
+    step.settings.pop("packed")
+    assert back.settings == step.settings
+
+
+def test_loaded_arrays_cannot_be_written(traced, tmp_path):
+    traced.save(tmp_path / "run.trace")
+    for step in Trace.load(tmp_path / "run.trace"):
+        for _, _, value in step.values():
+            assert not value.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"float16": ["9"]},
+        {"words": []},
+        {"steps": [{"number": 0, "kind": "forward", "title": "x", "sources": {"x": 0}}]},
+        {"steps": [{"number": 0, "kind": "update", "title": "x"}]},
+        {"steps": [{"number": False, "kind": "forward", "title": "x"}]},
+        {
+            "steps": [
+                {"number": 0, "kind": "forward", "title": "x", "inputs": {"x": {"packed": [0, 1], "shape": [10**12]}}}
+            ]
+        },
+        {"steps": [{"number": 0, "kind": "forward", "inputs": {"x": {"packed": [0, 1], "shape": [-8]}}}]},
+        {"steps": [{"number": 0, "kind": "forward", "inputs": {"x": {"packed": [0, 1], "shape": [16]}}}]},
+        {"steps": [{"number": 0, "kind": "forward", "inputs": {"x": {"low": "x"}}}]},
+    ],
+)
+def test_hostile_documents_are_refused(wrong, tmp_path):
+    arrays = {"0": np.array([255], np.uint8), "1": np.ones(5)}
+    document = {"words": [""], "summarised": 0, "float16": [], "steps": []}
+    for step in wrong.get("steps", []):
+        step |= {"title": "x", **dict.fromkeys(("sentence", "equation", "source", "caller"), 0)}
+    document |= wrong
+    if "words" in wrong:
+        document["steps"] = [{"number": 0, "kind": "forward", "sentence": 0, "equation": 0, "source": 0, "caller": 0}]
+    text = np.frombuffer(json.dumps(document).encode(), np.uint8)
+    write_tensors(tmp_path / "hostile", {**arrays, "trace": text}, {"format": "tinylm.trace", "version": "1"})
+    with pytest.raises(CheckpointError, match="a damaged trace"):
+        Trace.load(tmp_path / "hostile")
+
+
+def test_packed_arrays_cannot_fill_the_memory(tmp_path):
+    arrays = {"0": np.zeros(100_000, np.uint8), "1": np.zeros(0)}
+    one = {"packed": [0, 1], "shape": [800_000]}
+    several = [{"packed": [0, 1], "shape": [n, 800_000 // n]} for n in (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 40, 50)]
+    fields = dict.fromkeys(("sentence", "equation", "source", "caller"), 0)
+    steps = [
+        {
+            "number": 0,
+            "kind": "forward",
+            "title": "",
+            **fields,
+            "inputs": {str(i): v for i, v in enumerate([one, *several])},
+        }
+    ]
+    document = {"words": [""], "summarised": 0, "float16": [], "steps": steps}
+    text = np.frombuffer(json.dumps(document).encode(), np.uint8)
+    write_tensors(tmp_path / "bomb", {**arrays, "trace": text}, {"format": "tinylm.trace", "version": "1"})
+    with pytest.raises(CheckpointError, match="more than 64 times the file"):
+        Trace.load(tmp_path / "bomb")

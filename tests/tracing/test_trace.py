@@ -305,3 +305,85 @@ def test_a_trace_on_another_device_has_the_values_on_the_host(name):
     with tinylm.trace(model) as trace:
         model(tensor([[1, 2, 3]], device=name))
     assert all(isinstance(value, np.ndarray) for step in trace for _, _, value in step.values())
+
+
+def test_a_negative_number_is_a_place_in_a_part_and_a_slice_a_list():
+    trace = everything(small(), steps=1)
+    part = trace.kind("choice")
+    assert part[-1] is part.steps[-1]
+    assert part[-2] is part.steps[-2]
+    assert trace[2:5] == trace.steps[2:5]
+    with pytest.raises(TypeError, match="takes a step's number, a slice or a module's name, got a NoneType"):
+        trace[None]
+    assert all(step.scope == "" for step in trace["model"])
+
+
+def test_modules_are_told_by_their_whole_name():
+    model = small(n_layer=11)
+    with tinylm.trace(model) as trace:
+        model([[1]])
+    assert {step.scope.split(".")[1] for step in trace["h.1"]} == {"1"}
+
+
+def test_what_a_trace_records_it_does_not_keep_alive():
+    import gc
+    import weakref
+
+    x = Tensor(np.zeros(50_000, np.float32))
+    reference = weakref.ref(x.data)
+    with tinylm.trace(memory=0) as trace:
+        F.exp(x)
+        del x
+        gc.collect()
+        assert reference() is None
+    assert trace.nbytes == 0
+
+
+def test_letters_that_contradict_each_other_are_left_out():
+    model = small()
+    with tinylm.trace(model) as trace:
+        model([[1, 2, 3]])
+    head = next(step for step in trace.of("linear") if step.scope == "")
+    assert head.letters["x"] == "(B, T, I)"
+    assert "weight" not in head.letters  # (V, C), for the setting `transposed`
+    assert trace["h.0.attn.c_attn"].steps[0].letters["weight"] == "(I, O)"
+
+
+def test_something_else_than_a_model_is_refused():
+    with pytest.raises(TypeError, match=r"model is a Module, .* got a str"):
+        tinylm.trace("run")
+
+
+def test_all_inputs_know_their_makers_and_kept_tuples_come_apart():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    with tinylm.trace() as trace:
+        a, b = F.exp(x), F.sin(x)
+        (F.stack([a, b]) * a).sum().backward()
+    joined = trace.of("stack").steps[0]
+    assert list(joined.sources.values()) == [0, 1]
+    product = trace.of("multiply").steps[0]
+    assert (product.sources["a"], product.sources["b"]) == (2, 0)
+    backward = next(step for step in trace.backward if step.op == "stack")
+    assert len(backward.outputs) == 2
+    assert all(step.seconds > 0 for step in trace)
+
+
+def test_an_array_in_the_place_of_another_is_not_taken_for_it():
+    with tinylm.trace() as trace:
+        for n in range(50):  # ids of arrays that are gone are used again
+            F.exp(tensor([float(n)]))
+    assert all(not step.sources for step in trace)
+    assert len({step.leaves["x"] for step in trace}) == 50
+
+
+def test_parts_of_an_array_are_kept_as_those_parts():
+    base = np.arange(20_000.0).reshape(100, 200) / 1e4
+    views = [base[10:60], base[:, 50:150], base.T, base[::-1, ::2], base.reshape(200, 100)[5:]]
+    with tinylm.trace() as trace:
+        F.exp(Tensor(base))
+        for view in views:
+            F.negative(Tensor(view))
+    for step, view in zip(trace.of("negative"), views, strict=True):
+        assert np.array_equal(step.inputs["x"], view)
+    outputs = sum(view.nbytes for view in views) + base.nbytes
+    assert trace.nbytes == base.nbytes + outputs

@@ -20,4 +20,5 @@ def sheet(root: str, rules: str) -> str:
         f"[data-jp-theme-light=true] &,body.vscode-light &{{{light}}}"
         f"[data-jp-theme-light=false] &,body.vscode-dark &,html[theme=dark] &{{{dark}}}"
     )
-    return (themes + " ".join(rules.split())).replace("&", f".{root}")
+    inside = " ".join(rules.split()).replace("&", f".{root}" * 3)  # counts for more than a notebook's rules for tables
+    return themes.replace("&", f".{root}") + inside
