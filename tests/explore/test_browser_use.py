@@ -126,6 +126,34 @@ def test_everything_that_can_be_used_has_a_name(opened):
             assert nameless == [], step
 
 
+def test_another_text_begins_with_the_first_number_of_the_seed(opened, made):
+    page, numbers = opened(), made.document["draws"]["numbers"]
+    page.click("text=Try another text")
+    page.fill("#edit", "the dog")
+    page.click("text=Walk with this text")
+    assert page.evaluate("tinylm.app.ids.length") != len(made.prompt)
+    for number in numbers[:3]:
+        go(page, "choose")
+        assert page.evaluate("tinylm.app.uniform") == number
+        page.click("#append-stay")
+
+
+def test_a_small_difference_from_python_is_told(opened, made, file):
+    record = made.document["training"]["record"]
+    wrong = made.document["training"] | {"record": record | {"loss": record["loss"] * (1 + 1e-5)}}
+    whole, kept = file.read_text("utf-8"), made.document
+    try:
+        made.document = kept | {"training": wrong}
+        file.write_text(made.html, "utf-8")
+        page = opened()
+    finally:
+        made.document = kept
+        file.write_text(whole, "utf-8")
+    go(page, "loss")
+    assert page.get_attribute("#training-agreement", "role") == "alert"
+    assert "differ from tinylm's" in page.inner_text("#training-agreement")
+
+
 def focused(page):
     return page.evaluate("document.activeElement.id || document.activeElement.tagName")
 

@@ -1,5 +1,6 @@
 """What a page shows of single numbers in a real browser: terms add up, and labels name the head, place and token."""
 
+import itertools
 import math
 import re
 
@@ -206,6 +207,17 @@ def test_a_weight_is_called_by_what_it_joins(opened, made):
         assert told.endswith(f"[3, {column}]: from input 3 to output {column}, {name}")
 
 
+def test_gains_say_that_they_do_not_decay_and_matrices_by_how_much(opened, made):
+    page = opened()
+    go(page, "update")
+    page.fill("#set-weight_decay", "0")  # also then a matrix is one that decays: by 0
+    page.keyboard.press("Tab")
+    go(page, "weight")
+    for name, told in (("ln_f.weight", "gains and biases do not decay"), ("wte.weight", "− lr · λ · before, λ = 0")):
+        page.select_option("#parameter", name)
+        assert page.inner_text("#card tr:has([data-name=decay]) td:nth-child(2)") == told
+
+
 def test_positions_are_counted_from_the_first_token_that_is_seen(opened, made):
     page, block = opened(), made.model.config.block_size
     page.evaluate("(ids) => tinylm.app.setIds(ids, 0)", [*range(5, 9), *range(block)])
@@ -223,3 +235,24 @@ def test_remarks_say_what_this_model_lacks(opened, made):
         assert (words in page.inner_text("#card .ops")) == expected
     go(page, "logits")
     assert "The output matrix has no bias" in page.inner_text("#card .ops")
+
+
+def test_the_merges_of_a_token_are_told_in_the_order_in_which_it_is_encoded(opened, made):
+    page, tokenizer = opened(), made.tokenizer
+    merges = getattr(tokenizer, "merges", [])
+    page.evaluate("(id) => tinylm.app.setIds([id], 0)", made.prompt[0] if not merges else len(tokenizer.vocab) - 2)
+    go(page, "text")
+    if not merges:  # characters: nothing was merged
+        assert page.evaluate(READ) == []
+        return
+    for a, b in merges[-12:]:
+        page.evaluate("(id) => tinylm.app.setIds([id], 0)", next(i for i, t in tokenizer.vocab.items() if t == a + b))
+        (rows,) = page.evaluate(READ)[0]["tables"]
+        word = [bytes([byte]) for byte in a + b]
+        expected = []
+        while len(word) > 1:  # the pair that was learnt first, the leftmost of its kind
+            pairs = list(itertools.pairwise(word))
+            at = min(range(len(pairs)), key=lambda i: merges.index(pairs[i]) if pairs[i] in merges else len(merges))
+            expected.append(merges.index(pairs[at]))
+            word[at : at + 2] = [word[at] + word[at + 1]]
+        assert [int(rank) for rank, *_ in rows] == expected

@@ -69,21 +69,10 @@ function mergesOf(app, id) {
     if (!merge) return;
     visit(merge.a);
     visit(merge.b);
-    rows.push([
-      numberCell(merge.rank),
-      h(
-        "td",
-        {},
-        tokenSpan(vocabulary, merge.a),
-        " + ",
-        tokenSpan(vocabulary, merge.b),
-        " → ",
-        tokenSpan(vocabulary, token),
-      ),
-      numberCell(token),
-    ]);
+    rows.push({ ...merge, token });
   };
   visit(id);
+  rows.sort((one, other) => one.rank - other.rank); // the tokenizer always makes the earliest learnt first
   if (!rows.length) return h("p", { class: "quiet" }, `${vocabulary.label(id)} is one byte: no merge made it.`);
   return h(
     "section",
@@ -92,7 +81,11 @@ function mergesOf(app, id) {
     table(
       "Merges of its bytes, in the order of their making; the rank says when the tokenizer learnt it",
       ["rank", "merge", "id"],
-      rows,
+      rows.map(({ a, b, rank, token }) => [
+        numberCell(rank),
+        h("td", {}, tokenSpan(vocabulary, a), " + ", tokenSpan(vocabulary, b), " → ", tokenSpan(vocabulary, token)),
+        numberCell(token),
+      ]),
     ),
   );
 }
