@@ -120,7 +120,9 @@ def run(name):
 
 
 def test_every_op_has_an_example():
-    assert set(EXAMPLES) == {op.name for op in ops()}
+    assert set(EXAMPLES) == {
+        op.name for op in ops() if op.module.startswith("tinylm.")
+    }  # users and tests define others
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -18,6 +18,7 @@ from tinylm.tracing import NotInTrace, TraceStep
 from tinylm.tracing.playing import HELP, Player
 from tinylm.tracing.select import Part
 from tinylm.tracing.stepper import Stepper
+from tokenizer.show.characters import display_width
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 WORDS = st.sampled_from(["", "a", "h.0", "h.0.attn", "wte"])
@@ -171,7 +172,7 @@ def test_any_keys_leave_a_screen_of_just_that_size(traced, keys, width, height):
         for line in lines:
             plain = ESCAPE.sub("", painted(line, width, colour=True))
             assert plain.isprintable() or not plain
-            assert len(plain) <= width
+            assert display_width(plain) <= width
         assert traced.steps[here.stepper.place] is here.stepper.step
 
 
