@@ -198,3 +198,9 @@ def test_one_thing_is_not_called_many():
     assert two.alt.endswith(": 2 heads, 2 queries (rows) by 2 keys (columns)")
     assert "1 row, 2 columns" in show.matrix([[1.0, 2.0]]).alt
     assert "of 1 layer" in show.statistics({"h.0": {"mean": 1.0}}).alt
+
+
+def test_the_alternative_text_of_a_drawn_chart_stands_in_its_svg():
+    picture = show.loss_curve({"loss": [(0, 4.0), (10, 2.0)]}, bounds={"floor": 1.5})
+    assert 'aria-label="Loss: loss ends at 2.000; floor 1.500"' in picture.svg()
+    assert picture.svg().count("aria-label") == 1

@@ -16,6 +16,7 @@ Tolerance = tuple[float | None, float]  # relative, or None for that of the dtyp
 
 # relative to the greatest value: some hundred roundings of the type, whatever the order of summation
 RELATIVE = {np.dtype(np.float16): 1e-2, np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-9}
+SHORT = 20  # letters of a text that is shown whole
 
 
 def same(expected: Any, got: Any) -> str | None:
@@ -125,6 +126,8 @@ def _compare_mappings(expected: Mapping[Any, Any], got: Any, where: str, toleran
 def _compare_text(expected: Any, got: Any, at: str) -> str:
     if isinstance(expected, (str, bytes)):
         place = next((i for i, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b), None)
+        if place == 0 and max(len(expected), len(got)) <= SHORT:  # two words, not one word with a slip
+            return f"{at}{show(got)}, expected {show(expected)}"
         if place is not None:
             return f"{at}first at [{place}]: {got[place : place + 1]!r}, expected {expected[place : place + 1]!r}"
         return f"{at}its length is {len(got)}, expected {len(expected)}"

@@ -93,9 +93,11 @@ register(
         "other has a number differs.",
         reference=_first_difference,
         cases=[
-            case([("x", np.array([1.0]))], [("x", np.array([1.0]))], 1e-3),
             case([("x", np.array([1.0]))], [("x", np.array([1.5]))], 1e-3),
+            case([("x", np.array([1.0]))], [("x", np.array([1.0]))], 1e-3),
             case([("x", np.array([1.0]))], [("x", np.array([0.5]))], 1e-3),
+            case([("x", np.array([1.0]))], [("x", np.array([1.5]))], 0.4),
+            case([("x", np.array([1.0, 1.0]))], [("x", np.array([1.0, 1.5]))], 0.4),
             case([("x", ONE)], [("x", NEAR)], 1e-6),
             case([("x", FAR)], [("x", NEAR)], 0.1),
             case([("x", ONE), ("y", ONE)], [("x", NEAR), ("y", FAR)], 1e-3),

@@ -33,6 +33,10 @@ FIRST = Source(
 LAST = Source(
     "lambda x: np.concatenate([x[:1] + x[-1:], x[1:]])", lambda x: np.concatenate([x[:1] + x[-1:], x[1:]])
 )  # the first row alone sees the last one
+SECOND = Source(
+    "lambda x: np.concatenate([x[:1], x[1:2] + x[2:3], x[2:]])",
+    lambda x: np.concatenate([x[:1], x[1:2] + x[2:3], x[2:]]),
+)  # the second row alone sees the next one: row 0 says nothing about it
 
 register(
     Exercise(
@@ -47,6 +51,7 @@ register(
             case(MEAN, np.array([[1.0, 0.0], [2.0, 1.0], [4.0, 5.0]])),
             case(FIRST, np.array([[1.0], [2.0], [4.0], [8.0]])),
             case(LAST, np.array([[1.0], [2.0], [4.0], [8.0]])),
+            case(SECOND, np.array([[1.0], [2.0], [4.0]])),
         ],
     )
 )
@@ -66,6 +71,7 @@ SHARES = Source("lambda x: abs(x) / abs(x).sum()", lambda x: abs(x) / abs(x).sum
 CENTRED = Source("lambda x: x - x.mean() + 1 / len(x)", lambda x: x - x.mean() + 1 / len(x))
 DOUBLED = Source("lambda x: 2 * np.exp(x) / np.exp(x).sum()", lambda x: 2 * _softmax(x))
 EVEN = Source("lambda x: 0 * x + 1 / len(x)", lambda x: 0 * x + 1 / len(x))
+HARD = Source("lambda x: np.eye(len(x))[x.argmax()]", lambda x: np.eye(len(x))[x.argmax()])  # 0 is not negative
 
 register(
     Exercise(
@@ -79,6 +85,7 @@ register(
             case(DOUBLED, np.array([0.0, 1.0])),
             case(CENTRED, np.array([0.0, 4.0])),
             case(EVEN, np.array([2.0, 1.0])),
+            case(HARD, np.array([2.0, 1.0])),
             case(SOFTMAX, np.array([-1.0, 0.5, 2.0])),
         ],
     )

@@ -46,13 +46,14 @@ class Picture:
         """The picture as one <svg> element; raises TypeError where it is HTML."""
         if self.kind == "html":
             raise TypeError("this picture is HTML; take .html() or .save('name.html')")
+        label = f'aria-label="{html.escape(self.alt)}"'
         if self.kind == "svg":
-            return str(self.drawn)
+            return re.sub(r'aria-label="[^"]*"', lambda _: label, str(self.drawn), count=1)
         file = io.BytesIO()
         with styled():
             self.drawn.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
         text = file.getvalue().decode()
-        named = f'<svg role="img" aria-label="{html.escape(self.alt)}" '
+        named = f'<svg role="img" {label} style="max-width:100%;height:auto" '
         return re.sub(
             r"\A.*?<svg ", lambda _: named, text, count=1, flags=re.DOTALL
         )  # no prolog: it may go into a page

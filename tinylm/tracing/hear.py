@@ -91,7 +91,7 @@ def _forgotten(made: "Recording", event: Forgotten) -> None:
         "zero",
         f"{len(event.tensors)} gradients begin anew",
         op="zero_grad",
-        sentence="What gradients there were is forgotten; the next backward begins with none.",
+        sentence="What gradients there were are forgotten; the next backward begins with none.",
         settings={"parameters": [made.names.of(p.data, "parameter") for p in event.tensors]},
     )
 
