@@ -98,6 +98,14 @@ def difference_by_the_largest_number(a, b, rtol):
     return _first(a, b, lambda x, y: not (abs(x - y) <= rtol * x.max()).all())
 
 
+def difference_by_the_other_s_size(a, b, rtol):
+    return _first(a, b, lambda x, y: not (abs(x - y) <= rtol * abs(y).max()).all())
+
+
+def difference_by_the_mean_size(a, b, rtol):
+    return _first(a, b, lambda x, y: not (abs(x - y) <= rtol * abs(x).mean()).all())
+
+
 def difference_at_the_end(a, b, rtol):
     return _first(a[::-1], b[::-1], lambda x, y: not (abs(x - y) <= rtol * abs(x).max()).all())
 
@@ -121,6 +129,7 @@ WRONG = {
     "first_difference": [
         difference_of_each_number, difference_without_a_size, difference_with_a_sign, difference_blind_to_nan,
         difference_by_the_largest_number, difference_at_the_end, difference_of_bits,
+        difference_by_the_other_s_size, difference_by_the_mean_size,
     ],
 }  # fmt: skip
 RIGHT = {

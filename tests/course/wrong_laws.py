@@ -35,6 +35,12 @@ def future_of_the_first_row_and_the_next(f, x):
     return np.array_equal(f(changed)[:1], f(x)[:1])
 
 
+def future_of_the_first_row_alone(f, x):
+    changed = x.copy()
+    changed[1:] += 1
+    return np.array_equal(f(changed)[:1], f(x)[:1])
+
+
 def future_always_unseen(f, x):
     return True
 
@@ -69,6 +75,11 @@ def softmax_laws_without_the_sum(f, x):
 
 def softmax_laws_without_the_sign(f, x):
     return bool(abs(f(x).sum() - 1) < 1e-9 and np.allclose(f(x), f(x + 1), atol=1e-9, rtol=0))
+
+
+def softmax_laws_that_want_more_than_0(f, x):
+    p = f(x)
+    return bool((p > 0).all() and abs(p.sum() - 1) < 1e-9 and np.allclose(p, f(x + 1), atol=1e-9, rtol=0))
 
 
 def softmax_laws_to_the_bit(f, x):
@@ -144,11 +155,11 @@ def shrink_by_calling_itself(fails, items):
 WRONG = {
     "sees_no_future": [
         future_of_the_last_row_alone, future_that_may_not_see_itself, future_and_past_mixed_up,
-        future_of_the_first_row_and_the_next, future_always_unseen, future_in_place,
+        future_of_the_first_row_and_the_next, future_of_the_first_row_alone, future_always_unseen, future_in_place,
     ],
     "obeys_softmax_laws": [
         softmax_laws_without_the_shift, softmax_laws_without_the_sum, softmax_laws_without_the_sign,
-        softmax_laws_to_the_bit, softmax_is_softmax,
+        softmax_laws_to_the_bit, softmax_is_softmax, softmax_laws_that_want_more_than_0,
     ],
     "shrink": [
         shrink_in_one_sweep, shrink_once, shrink_from_the_end, shrink_until_it_passes, shrink_by_sorting,
