@@ -182,7 +182,10 @@ def test_a_choice_says_which_token_it_was(traced):
     receipt = traced.why(step)
     assert str(step.settings["token"]) in receipt.title
     assert step.settings["text"] in receipt.title
-    assert "(chosen)" in str(receipt) or "id" in str(receipt)
+    named = [name for name, _ in receipt.facts if name.startswith("id ")]
+    assert [int(name.split()[1]) for name in named] == np.argsort(-step.kept["scaled"], kind="stable")[:5].tolist()
+    chosen = [name for name in named if name.endswith("(chosen)")]
+    assert len(chosen) == (step.settings["token"] in np.argsort(-step.kept["scaled"], kind="stable")[:5])
 
 
 # -- merges --------------------------------------------------------------------------------------------------

@@ -218,8 +218,9 @@ def test_the_penalty_and_the_number_drawn_stand_in_the_receipt_as_they_were():
         assert float(lines.line("repetition penalty").value) == moved
         assert dict(receipt.facts)["u, the number drawn"] == repr(step.settings["uniform"])
         likely = [value for name, value in receipt.facts if name.startswith("id ")]
-        logits = [float(text.split("logit ")[1].split(",")[0]) for text in likely]
-        assert logits == sorted(logits, reverse=True)
+        scaled = [float(text.split(" after")[0]) for text in likely]
+        assert scaled == sorted(scaled, reverse=True)
+        assert scaled[0] == pytest.approx(step.kept["scaled"].max(), rel=1e-5)
 
 
 def test_a_number_on_the_edge_of_an_interval_falls_within_it():
@@ -233,7 +234,7 @@ def test_a_number_on_the_edge_of_an_interval_falls_within_it():
     for token in range(1, 10):
         uniform = float(ends[token - 1] / ends[-1])
         values = Values({"penalized": logits, "scaled": logits})
-        settings = {"position": 1, "uniform": uniform, "token": token, "text": "token"}
+        settings = {"position": 1, "uniform": uniform, "token": token, "text": "token", "likely": []}
         step = TraceStep(0, "choice", "", inputs=Values({"logits": logits}), kept=values, outputs=Values({"p": p}),
                          settings=settings)  # fmt: skip
         before = choice_receipt(step).sum("the draw").line("ids before it").value

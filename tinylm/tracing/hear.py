@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["hear"]
 
+LIKELY = 5  # tokens that are named beside the chosen one
 LONG = 10_000  # characters and ids of an encoding that are noted, and words of a corpus
 
 
@@ -102,6 +103,8 @@ def _chosen(made: "Recording", event: SamplingStep) -> None:
         for name in ("penalized", "scaled", "top_k", "top_p", "min_p")
         if (array := getattr(event, name)) is not None
     }
+    order = np.argsort(-event.scaled, kind="stable")[:LIKELY]
+    likely = [[int(token), _token(made, int(token))] for token in order]
     how = "the most likely" if event.uniform is None else f"p {event.p[event.token]:.4f}, drawn by {event.uniform:.6f}"
     made.step(
         "choice",
@@ -113,7 +116,7 @@ def _chosen(made: "Recording", event: SamplingStep) -> None:
         outputs={"p": made.store.put(event.p)},
         letters=dict.fromkeys(("logits", "penalized", "scaled", "top_k", "top_p", "min_p", "p"), "(V,)"),
         settings={"position": event.position, "uniform": event.uniform, "token": event.token,
-                  "text": _token(made, event.token)},
+                  "text": _token(made, event.token), "likely": likely},
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def choice_receipt(step: TraceStep) -> Receipt:
     p = whole(step.outputs["p"], "p")
     title = f"token {step.settings['position']}: {step.settings['text']} (id {token})"
     if uniform is None:
-        return Receipt(f"{title}, greedy", (_lead(logits, penalized, token),), _rivals(penalized, p, token))
+        return Receipt(f"{title}, greedy", (_lead(logits, penalized, token),), _rivals(step, penalized, p))
     lines = [
         ("logit", float(logits[token]), "what the model said"),
         ("repetition penalty", float(penalized[token]) - float(logits[token]), ""),
@@ -50,7 +50,7 @@ def choice_receipt(step: TraceStep) -> Receipt:
         "u · Σ p",
         point,
     )
-    facts = [("u, the number drawn", f"{uniform!r}"), *_rivals(scaled, p, token)]
+    facts = [("u, the number drawn", f"{uniform!r}"), *_rivals(step, scaled, p)]
     return Receipt(
         title, (exact_sum("its log-probability", lines, "ln p", math.log(float(p[token]))), draw), tuple(facts)
     )
@@ -75,9 +75,12 @@ def _lead(logits: np.ndarray, penalized: np.ndarray, token: int) -> Sum:
     return Sum("its logit, after the penalty", lines, "logit", own)
 
 
-def _rivals(scaled: np.ndarray, p: np.ndarray, token: int) -> tuple[tuple[str, str], ...]:
-    """The most likely ids, with logit and probability."""
-    order = np.argsort(-scaled, kind="stable")[:5]
-    return tuple(
-        (f"id {i}{' (chosen)' if i == token else ''}", f"logit {scaled[i]:.6g}, p {p[i]:.6g}") for i in map(int, order)
-    )
+def _rivals(step: TraceStep, scaled: np.ndarray, p: np.ndarray) -> tuple[tuple[str, str], ...]:
+    """The most likely ids, with what the filters and the softmax were given, and what came out."""
+    facts = []
+    for token, text in step.settings.get("likely", []):
+        chosen = " (chosen)" if token == step.settings["token"] else ""
+        drawn = step.settings["uniform"] is not None
+        what = f"{scaled[token]:.6g} after the temperature, p {p[token]:.6g}" if drawn else f"logit {scaled[token]:.6g}"
+        facts.append((f"id {token} {text}{chosen}", what))
+    return tuple(facts)
