@@ -1,6 +1,5 @@
 """JavaScript for the tests: through Node where it is, and in the system's Chromium through Playwright."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -10,7 +9,6 @@ import pytest
 from tinylm.explore.document import MATHEMATICS, script
 
 WAIT = 20_000  # milliseconds
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -28,22 +26,6 @@ def javascript():
         return json.loads(done.stdout)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One Chromium of the system for a module's tests."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    if importlib.util.find_spec("playwright") is None:
-        pytest.skip("playwright is not installed: pip install 'tinylm[browser]'")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

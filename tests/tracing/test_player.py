@@ -1,8 +1,6 @@
 """The player: where it stands, what keys do, what a terminal and a page show of it."""
 
-import importlib.util
 import re
-import shutil
 from html import unescape
 from html.parser import HTMLParser
 
@@ -356,19 +354,6 @@ def test_a_receipt_on_a_page_has_every_line_and_its_signs(traced):
         expected = [float(line.value) for line in part.lines] + [float(part.total)]
         np.testing.assert_allclose(values, expected, rtol=1e-8)
         assert len({text.find(".") for _, _, text in rows if "." in text}) <= 1  # points stand one below the other
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None or importlib.util.find_spec("playwright") is None:
-        pytest.skip("chromium or playwright is not installed: pip install 'tinylm[browser]'")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 def test_in_a_browser_two_players_step_each_for_itself(browser, traced, tmp_path):

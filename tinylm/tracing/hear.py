@@ -9,7 +9,7 @@ from tinylm.autograd import Forgotten
 from tinylm.choose import SamplingStep
 from tinylm.optim import Clipped, Updated
 from tinylm.tracing.describe import describe
-from tinylm.tracing.plain import plain
+from tinylm.tracing.settings import encoded
 from tinylm.tracing.values import Stored
 from tokenizer.alphabet import to_printable
 from tokenizer.events import Counted, Encoded
@@ -49,11 +49,11 @@ def hear(made: "Recording", event: Any) -> None:
 def _updated(made: "Recording", event: Updated) -> None:
     p = event.parameter.data
     name = made.names.of(p, "parameter")
-    settings = {key: plain(value) for key, value in event.settings.items()}
+    settings = {key: encoded(value) for key, value in event.settings.items()}
     parts: list[dict[str, Stored]] = []
     for values in (event.before, event.after):
         parts.append({key: made.store.put(value) for key, value in values.items() if hasattr(value, "dtype")})
-        settings |= {key: plain(value) for key, value in values.items() if not hasattr(value, "dtype")}
+        settings |= {key: encoded(value) for key, value in values.items() if not hasattr(value, "dtype")}
     before, after = parts
     before["g"] = made.store.put(event.gradient)
     said = describe(event.equation)
@@ -171,6 +171,6 @@ def _merged(made: "Recording", event: Merge) -> None:
 
 def _other(made: "Recording", event: Any) -> None:
     """A record of numbers, as of a training step."""
-    fields = {f.name: plain(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    fields = {f.name: encoded(getattr(event, f.name)) for f in dataclasses.fields(event)}
     told = ", ".join(f"{name} {value:.6g}" for name, value in fields.items() if isinstance(value, float))
     made.step("train", f"step {fields.get('step', '')}: {told}", op=type(event).__name__, settings=fields)
