@@ -48,6 +48,7 @@ SIDEWAYS_OR_UP = {  # (who, whom): why it may
     ("tinylm.checkpoint", "tinylm.gpt"): "a checkpoint is of a GPT",
     ("tinylm.checkpoint", "tinylm.storage"): "a checkpoint is made of files",
     ("tinylm.checkpoint", "tinylm.optim"): "a checkpoint holds an optimizer's state",
+    ("tinylm.course", "tinylm.testing"): "the inputs of an exercise are drawn from the strategies",
     ("tinylm.cli", "tinylm"): "the command says which version it is",
 }
 
