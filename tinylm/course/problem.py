@@ -8,7 +8,7 @@ import ast
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -137,20 +137,28 @@ class Problem:
         """The wrong version that has these faults at once; ValueError where an edit does not fit the live source."""
         if len(faults) == 1 and faults[0].answer is not None:
             return self.settled(faults[0].answer)
-        sources = [live_source(each) for each in (self.live, *self.helpers)]
+        sources = self.sources()
         for fault in faults:
             for old, new in fault.edits:
                 found = [i for i, text in enumerate(sources) if old in text]
                 if len(found) != 1 or sources[found[0]].count(old) != 1:
                     raise ValueError(f"{self.name}, fault {fault.name!r}: {old!r} must occur once in the live source")
                 sources[found[0]] = sources[found[0]].replace(old, new)
+        return self.built(sources, ", ".join(fault.name for fault in faults))
+
+    def sources(self) -> list[str]:
+        """The live source of the answer, then of its helpers."""
+        return [live_source(each) for each in (self.live, *self.helpers)]
+
+    def built(self, sources: Sequence[str], label: str) -> Any:
+        """An answer from changed sources, in the order of `sources()`; what they refer to is what it was."""
         home = inspect.getmodule(plain(self.live))
         namespace: dict[str, Any] = {**vars(home)} if home else {}
         for each, text in zip((self.live, *self.helpers), sources, strict=True):
             other = inspect.getmodule(plain(each))
             for name, value in vars(other).items() if other is not home and other else ():
                 namespace.setdefault(name, value)
-            exec(compile(text, f"<{self.name}: {', '.join(f.name for f in faults)}>", "exec"), namespace)  # our own
+            exec(compile(text, f"<{self.name}: {label}>", "exec"), namespace)  # our own
         return self.settled(namespace[plain(self.live).__name__])
 
     def variant(self, chosen: Mapping[str, Any]) -> "Problem":
