@@ -14,6 +14,7 @@ import numpy as np
 __all__ = [
     "Choice",
     "SamplingStep",
+    "choose_token",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",
@@ -61,6 +62,8 @@ def keep_top_p(p: Array, top_p: float) -> Array:
 
     p: (V,)   →   (V,) of bools; the id that crosses top_p belongs to it        Holtzman et al. 2020
 
+    Among equally likely ids the smaller one comes first.
+
     >>> keep_top_p(np.array([0.5, 0.3, 0.2]), 0.6).tolist()
     [True, True, False]
     """
@@ -94,6 +97,8 @@ def probabilities(logits: Array) -> Array:
 
 def pick(p: Array, uniform: float) -> int:
     """The id into whose interval the number falls, when the probabilities are laid end to end in order of id.
+
+    p: (V,)   uniform: from 0 up to, but without, 1   →   the id
 
     >>> pick(np.array([0.5, 0.0, 0.5]), 0.5)
     2
@@ -158,25 +163,55 @@ class Choice:
 
     def step(self, logits: Array, seen: Sequence[int], rng: np.random.Generator) -> SamplingStep:
         """Choose what comes after the ids `seen`, drawing one number unless greedy.  logits: (V,) in float64"""
-        penalty = self.repetition_penalty
-        penalized = logits if penalty == 1 else penalize_repetition(logits, seen, penalty)
-        if self.temperature == 0:
-            token = int(penalized.argmax())
-            certain = np.zeros_like(penalized)
-            certain[token] = 1.0
-            return SamplingStep(len(seen), logits, penalized, penalized, None, None, None, certain, None, token)
-        scaled = left = penalized / self.temperature
-        k = p = low = None
-        if self.top_k is not None:
-            k = keep_top_k(left, self.top_k)
-            left = np.where(k, left, -np.inf)
-        if self.top_p is not None:
-            p = keep_top_p(probabilities(left), self.top_p)
-            left = np.where(p, left, -np.inf)
-        if self.min_p is not None:
-            low = keep_min_p(probabilities(left), self.min_p)
-            left = np.where(low, left, -np.inf)
-        drawn_from = probabilities(left)
-        uniform = float(rng.random())
-        token = pick(drawn_from, uniform)
-        return SamplingStep(len(seen), logits, penalized, scaled, k, p, low, drawn_from, uniform, token)
+        return choose_token(
+            logits,
+            seen,
+            rng,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+        )
+
+
+def choose_token(
+    logits: Array,
+    seen: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+) -> SamplingStep:
+    """Choose what comes after the ids `seen`: penalty, temperature, top-k, top-p, min-p, softmax, one number.
+
+    Each filter sees what the one before it let through, and settings that are None filter nothing. The number is
+    rng.random(). Temperature 0 is greedy: the largest logit after the penalty, the smaller id among equals; then
+    nothing is drawn.
+
+    logits: (V,) in float64   seen: (T,)   →   the record of the choice: its `token`, and `p` (V,), drawn from
+    """
+    penalized = logits if repetition_penalty == 1 else penalize_repetition(logits, seen, repetition_penalty)
+    if temperature == 0:
+        token = int(penalized.argmax())
+        certain = np.zeros_like(penalized)
+        certain[token] = 1.0
+        return SamplingStep(len(seen), logits, penalized, penalized, None, None, None, certain, None, token)
+    scaled = left = penalized / temperature
+    k = p = low = None
+    if top_k is not None:
+        k = keep_top_k(left, top_k)
+        left = np.where(k, left, -np.inf)
+    if top_p is not None:
+        p = keep_top_p(probabilities(left), top_p)
+        left = np.where(p, left, -np.inf)
+    if min_p is not None:
+        low = keep_min_p(probabilities(left), min_p)
+        left = np.where(low, left, -np.inf)
+    drawn_from = probabilities(left)
+    uniform = float(rng.random())
+    token = pick(drawn_from, uniform)
+    return SamplingStep(len(seen), logits, penalized, scaled, k, p, low, drawn_from, uniform, token)

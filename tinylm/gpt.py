@@ -140,6 +140,10 @@ class CausalSelfAttention(Module):
         self.resid_dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor, positions: np.ndarray, cache: Cache | None = None) -> Tensor:
+        """c_proj of the heads' answers side by side, each softmax(q kᵀ / √D) v over the past.
+
+        x: (B, T, C)   positions: (T,), the numbers that the T have in the text   →   y: (B, T, C)
+        """
         C = x.shape[-1]
         H, G, D = self.config.n_head, self.config.kv_heads, self.config.head_size
         qkv = self.c_attn(x)  # (B, T, C + 2 G D)
@@ -174,6 +178,10 @@ class MLP(Module):
         self.dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor) -> Tensor:
+        """c_proj(gelu(c_fc(x))), or with a gate c_proj(silu(c_gate(x)) · c_fc(x)).
+
+        x: (B, T, C)   →   y: (B, T, C)
+        """
         hidden = self.c_fc(x)  # (B, T, M)
         if self.kind == "swiglu":
             hidden = F.silu(self.c_gate(x)) * hidden  # Shazeer 2020

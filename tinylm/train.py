@@ -14,7 +14,7 @@ from tinylm.nn import Module
 from tinylm.optim import Optimizer, clip_grad_norm
 from tinylm.parallel import Shards, loss_of
 
-__all__ = ["TrainingError", "TrainingStep", "evaluate", "training"]
+__all__ = ["TrainingError", "TrainingStep", "bits_per_byte", "evaluate", "training"]
 
 
 class TrainingError(ArithmeticError):
@@ -162,3 +162,13 @@ def evaluate(model: Module, tokens: np.ndarray, batch_size: int, block_size: int
     finally:
         model.train(mode)
     return total / count
+
+
+def bits_per_byte(loss: float, tokens: int, size: int) -> float:
+    """What a model needs to write down a text, in bits for each of its bytes: comparable between tokenizers.
+
+        bits per byte = loss · tokens / (ln 2 · size)
+
+    loss: nats per token, a mean   tokens: how many were predicted   size: of the text, in bytes (counted as 1 if 0)
+    """
+    return loss * tokens / math.log(2) / max(size, 1)

@@ -31,7 +31,7 @@ class Counting:
     distinct: int
 
 
-def count_texts(texts: list[str], pattern: str) -> Counter[str]:
+def count_texts(texts: list[str], pattern: str = "gpt2") -> Counter[str]:
     """How often each pre-token occurs in texts that can be split alone, in the order first seen."""
     split = splitter(pattern).split
     counts: Counter[str] = Counter()

@@ -32,7 +32,7 @@ def _known(i: object, tokens: Mapping[int, bytes]) -> bool:
 
 
 def decode_bytes(ids: Iterable[int], tokens: Mapping[int, bytes]) -> bytes:
-    """The bytes of the ids, joined."""
+    """The bytes of the ids, joined; raises TokenizerError for an id that has none."""
     return b"".join(decode_tokens(ids, tokens))
 
 

@@ -56,7 +56,7 @@ def encode_steps(ids: Sequence[int], ranks: Ranks) -> Iterator[EncodeStep]:
 
 
 def encode_long_word(ids: Sequence[int], ranks: Ranks) -> list[int]:
-    """The same result in n log n: tokens in a linked list, pairs that merge in a queue by (rank, place)."""
+    """Merge as encode_word does, in n log n: tokens in a linked list, pairs that merge in a queue by (rank, place)."""
     token = list(ids)  # -1 where a token was merged into the one on its left
     left = list(range(-1, len(ids) - 1))
     right = list(range(1, len(ids) + 1))

@@ -8,7 +8,7 @@ for every merge would be the whole algorithm; an index of the words that hold ea
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from numbers import Integral
@@ -68,23 +68,33 @@ def merge_pair(word: list[int], pair: Pair, token: int) -> list[int]:
     return merged
 
 
-class PairIndex:
-    """The words of a corpus as tokens, with each pair's count and the words it is in, kept up to date.
+def count_pairs(
+    words: Sequence[Sequence[int]], counts: Sequence[int]
+) -> tuple[defaultdict[Pair, int], defaultdict[Pair, set[int]]]:
+    """How often each pair of neighbours occurs, and the numbers of the words that it is in.
+
+    words: each a sequence of ids   counts: how often each word occurs   →   pair -> count, pair -> {places in words}
 
     Neighbours are counted as they stand, so "aaa" holds (a, a) twice, though only one can be merged: this
     is how Hugging Face's trainer and minbpe count.
     """
+    pair_counts: defaultdict[Pair, int] = defaultdict(int)
+    where: defaultdict[Pair, set[int]] = defaultdict(set)
+    for number, (word, count) in enumerate(zip(words, counts, strict=True)):
+        for pair in pairwise(word):
+            pair_counts[pair] += count
+            where[pair].add(number)
+    return pair_counts, where
+
+
+class PairIndex:
+    """The words of a corpus as tokens, with each pair's count and the words it is in, kept up to date."""
 
     def __init__(self, counts: Mapping[bytes, int]) -> None:
         self.tokens = [bytes([byte]) for byte in range(256)]  # id -> bytes
         self.words = [list(word) for word in counts]
         self.word_counts = list(counts.values())
-        self.pair_counts: defaultdict[Pair, int] = defaultdict(int)
-        self.where: defaultdict[Pair, set[int]] = defaultdict(set)
-        for number, (word, count) in enumerate(zip(self.words, self.word_counts, strict=True)):
-            for pair in pairwise(word):
-                self.pair_counts[pair] += count
-                self.where[pair].add(number)
+        self.pair_counts, self.where = count_pairs(self.words, self.word_counts)
 
     def merge(self, pair: Pair) -> list[Pair]:
         """Make the pair a token, everywhere, and return the new pairs that it is in, each once."""
@@ -156,7 +166,13 @@ def merges(
     tie_break: str = "huggingface",
     rivals: int = 0,
 ) -> Iterator[Merge]:
-    """The readable form of tokenizer.merges, whose arguments and errors it has: one merge at a time, with rivals.
+    """Yield one merge after the other: the pair of neighbouring tokens that occurs most often becomes a token.
+
+    counts: pre-token as bytes -> how often it occurs   n_merges: None is all   rivals: how many losers a Merge carries
+
+    Among pairs of equal count the tie rule decides (ties.py). No pair crosses from one pre-token to the next. When no
+    two tokens stand side by side any more, it ends. This is the readable form of tokenizer.merges, which states the
+    arguments and errors.
 
     >>> [(merge.left, merge.right, merge.count) for merge in merges({b"low": 5, b"lower": 2, b"new": 4}, 3)]
     [(b'l', b'o', 7), (b'lo', b'w', 7), (b'e', b'w', 4)]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinylm.autograd.chain import backward_pass
 from tinylm.autograd.guard import GraphError, Hold, arrays_in
+from tinylm.autograd.modes import reference_kernels
 from tinylm.autograd.watch import Step, watchers
-from tinylm.backend import Backend
+from tinylm.backend import Backend, backend_of
 from tinylm.backend.memory import empty
 from tinylm.ops import Op
 from tinylm.ops.op import Kernel, Part
@@ -323,19 +325,20 @@ class _Pending:
 def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
     """Propagate `grad` from the output of `node` to every leaf below it.
 
-    Nodes are visited newest first, without recursion. Raises GraphError for a graph that was spent by an
+    Nodes are visited newest first, without recursion; what that computes is defined by `backward_pass` (chain.py),
+    which also does it under use_kernels("reference"). Raises GraphError for a graph that was spent by an
     earlier backward, GradientError for a backward whose gradients do not fit.
     """
+    if reference_kernels():
+        _run_readable(node, grad, keep_graph)
+        return
     leaves = _leaves.get()
     pending = _Pending()
     pending.add(node, grad)
     while pending:
         node, dy = pending.pop()
         if node.spent:
-            raise GraphError(
-                f"{node.op.name}: backward has already been through here and freed the graph; "
-                "call the first one as backward(keep_graph=True)"
-            )
+            raise _spent(node)
         gradients = node.gradients(dy)
         arrived = False
         for place, (edge, gradient) in enumerate(zip(node.edges, gradients, strict=False)):
@@ -347,11 +350,71 @@ def run_backward(node: Node, grad: Array, keep_graph: bool) -> None:
             else:
                 leaves.add(edge, _fit(node, place, gradient, edge.data.shape, edge.data.dtype))
         if not arrived:
-            names = [_input_name(node.op, place) for place, edge in enumerate(node.edges) if edge is not None]
-            raise GradientError(
-                f"{node.op.name}: backward returned no gradient for {', '.join(names)}; forgot return? "
-                "Where the gradient is 0 return zeros, where none is meant detach() the input"
-            )
+            raise _silent(node)
         del dy, gradients, gradient  # an array lives no longer than somebody needs it
         if not keep_graph:
             node.free()
+
+
+def _spent(node: Node) -> GraphError:
+    return GraphError(
+        f"{node.op.name}: backward has already been through here and freed the graph; "
+        "call the first one as backward(keep_graph=True)"
+    )
+
+
+def _silent(node: Node) -> GradientError:
+    names = [_input_name(node.op, place) for place, edge in enumerate(node.edges) if edge is not None]
+    return GradientError(
+        f"{node.op.name}: backward returned no gradient for {', '.join(names)}; forgot return? "
+        "Where the gradient is 0 return zeros, where none is meant detach() the input"
+    )
+
+
+class _Apart(Leaves):
+    """The same leaves, whose gradients come all at the end: so none is written into its place on the way."""
+
+    def __init__(self, leaves: Leaves):
+        self._leaves = leaves
+
+    def place(self, leaf: "Tensor") -> None:
+        return None
+
+    def add(self, leaf: "Tensor", gradient: "Array | Part") -> None:
+        self._leaves.add(leaf, gradient)
+
+
+def _run_readable(node: Node, grad: Array, keep_graph: bool) -> None:
+    """The same by `backward_pass`: nodes by their numbers, leaves by names."""
+    leaves = _leaves.get()
+    nodes: dict[int, Node] = {node.number: node}
+    found: dict[str, Tensor] = {}
+
+    def pulled(number: int, dy: Array) -> list[tuple[int | str, Array]]:
+        node = nodes.pop(number)
+        if node.spent:
+            raise _spent(node)
+        pairs: list[tuple[int | str, Array]] = []
+        gradients = node.gradients(node.backend.xp.asarray(dy))  # sums of 0-d arrays are scalars
+        for place, (edge, gradient) in enumerate(zip(node.edges, gradients, strict=False)):
+            if edge is None or gradient is None:
+                continue
+            whole = gradient.whole(node.backend.xp) if isinstance(gradient, Part) else gradient
+            if isinstance(edge, Node):
+                nodes[edge.number] = edge
+                pairs.append((edge.number, _fit(node, place, whole, edge.shape, edge.dtype)))
+            else:
+                found[str(id(edge))] = edge
+                pairs.append((str(id(edge)), _fit(node, place, whole, edge.data.shape, edge.data.dtype)))
+        if not pairs:
+            raise _silent(node)
+        if not keep_graph:
+            node.free()
+        return pairs
+
+    with gradients_into(_Apart(leaves)):
+        gradients = backward_pass(node.number, grad, pulled)
+    for name, leaf in found.items():
+        if name not in gradients:
+            raise GradientError(f"backward_pass gave no gradient for a leaf of shape {leaf.shape}")
+        leaves.add(leaf, backend_of(leaf.data).xp.asarray(gradients[name]))

@@ -11,7 +11,7 @@ from tinylm.autograd.modes import enable_grad, no_grad
 from tinylm.autograd.tensor import Tensor
 from tinylm.backend import current_backend
 
-__all__ = ["GradientMismatch", "gradcheck"]
+__all__ = ["GradientMismatch", "gradcheck", "numerical_gradient", "numerical_slope"]
 
 Function = Callable[..., Tensor]
 
@@ -65,13 +65,52 @@ class _Problem:
         return float(np.sum(np.asarray(y, dtype=np.float64) * self.weights))
 
     def slope(self, argument: int, direction: np.ndarray, step: float) -> float:
-        """The derivative along `direction` in one argument, by five points: the error is of order step⁴."""
-        values = []
-        for k in (-2, -1, 1, 2):
+        """The derivative along `direction` in one argument."""
+        return numerical_slope(self.function_of(argument), self.arrays[argument], direction, step=step)
+
+    def function_of(self, argument: int) -> Callable[[np.ndarray], float]:
+        """The value, while only this argument moves."""
+
+        def function(x: np.ndarray) -> float:
             moved = list(self.arrays)
-            moved[argument] = moved[argument] + k * step * direction
-            values.append(self.value(moved))
-        return (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+            moved[argument] = x
+            return self.value(moved)
+
+        return function
+
+
+def numerical_slope(
+    f: Callable[[np.ndarray], float], x: np.ndarray, direction: np.ndarray, *, step: float = 1e-3
+) -> float:
+    """The derivative of f at x along a direction d, by four values of f around x.
+
+        (f(x − 2hd) − 8 f(x − hd) + 8 f(x + hd) − f(x + 2hd)) / 12h        h = step, with an error of order h⁴
+
+    x, d: (...)   f(x) is one number; x itself is not changed        Abramowitz & Stegun 1964, sec. 25.3
+
+    >>> round(float(numerical_slope(lambda x: (x * x).sum(), np.array([3.0, 1.0]), np.array([1.0, 0.0]))), 9)
+    6.0
+    """
+    a, b, c, d = [f(x + k * step * direction) for k in (-2, -1, 1, 2)]
+    return (a - 8 * b + 8 * c - d) / (12 * step)
+
+
+def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray, *, step: float = 1e-3) -> np.ndarray:
+    """The gradient of f at x by trying: each element in turn is moved, and the others stay.
+
+        dxᵢ = the derivative of f at x along the direction in which only element i grows
+
+    x: (...)   →   dx: (...)   f(x) is one number; x itself is not changed
+
+    >>> numerical_gradient(lambda x: (x * x).sum(), np.array([3.0, 1.0])).round(9).tolist()
+    [6.0, 2.0]
+    """
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        direction = np.zeros(x.shape)
+        direction[index] = 1.0
+        gradient[index] = numerical_slope(f, x, direction, step=step)
+    return gradient
 
 
 def gradcheck(
@@ -126,10 +165,9 @@ def _noise(problem: _Problem, step: float) -> float:
 def _worst(problem: _Problem, argument: int, gradient: np.ndarray, step: float) -> GradientMismatch | None:
     """The element whose two derivatives differ most, found one by one."""
     worst: tuple[float, GradientMismatch] | None = None
+    slopes = numerical_gradient(problem.function_of(argument), problem.arrays[argument], step=step)
     for index in np.ndindex(gradient.shape):
-        direction = np.zeros(gradient.shape)
-        direction[index] = 1.0
-        numeric, analytic = problem.slope(argument, direction, step), float(gradient[index])
+        numeric, analytic = float(slopes[index]), float(gradient[index])
         difference = abs(analytic - numeric)
         mismatch = GradientMismatch(argument, index, analytic, numeric)
         if not difference < math.inf:

@@ -11,7 +11,7 @@ from tinylm.checkpoint import CheckpointError, load
 from tinylm.cli.errors import UsageError
 from tinylm.corpus import TextError, read_documents
 from tinylm.prepare import END, encode_documents
-from tinylm.train import evaluate
+from tinylm.train import bits_per_byte, evaluate
 
 __all__ = ["add"]
 
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         "bytes": size,
         "loss": loss,
         "perplexity": math.exp(loss) if loss < 700 else math.inf,
-        "bits_per_byte": loss * predicted / math.log(2) / max(size, 1),
+        "bits_per_byte": bits_per_byte(loss, predicted, size),
     }
     if arguments.json:
         print(json.dumps(results))

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinylm.ops import Op, op_named
 from tinylm.optim import AdamW, clip_grad_norm
+from tinylm.optim.adamw import adamw_update
 from tinylm.tracing.describe import derivative, describe, place_in_source
 
 __all__ = ["described", "descriptions"]
@@ -40,6 +41,6 @@ def _of_op(op: Op) -> dict[str, str]:
 def descriptions() -> dict[str, dict[str, str]]:
     """Every op that a GPT uses by its name, and the optimizer's two parts."""
     found = {name: _of_op(op_named(name)) for name in USED.split()}
-    found["AdamW"] = described(AdamW.__doc__, AdamW.update)
+    found["AdamW"] = described(AdamW.__doc__, adamw_update)
     found["clip_grad_norm"] = described(clip_grad_norm.__doc__, clip_grad_norm)
     return found

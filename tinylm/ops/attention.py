@@ -73,7 +73,7 @@ def attention(xp, q, k, v, mask=None, gates=None, *, scale=None):
 
 @attention.backward
 def attention_backward(xp, dy, *, q, k, v, p, gates, scale):
-    """As in attend_backward."""
+    """dv = (p·g)ᵀ dy,  dp = dy vᵀ · g,  ds = p (dp − Σ dp · p),  dq = ds k · scale,  dk = dsᵀ q · scale"""
     return attend_backward(xp, dy, q, k, v, p, gates, scale)
 
 
@@ -102,5 +102,8 @@ def causal_attention(xp, q, k, v, gates=None, *, scale=None):
 
 @causal_attention.backward
 def causal_attention_backward(xp, dy, *, q, k, v, p, gates, scale):
-    """As in attend_backward: where p is 0, no gradient passes."""
+    """As that of attention: where p is 0, no gradient passes.
+
+    dv = (p·g)ᵀ dy,  dp = dy vᵀ · g,  ds = p (dp − Σ dp · p),  dq = ds k · scale,  dk = dsᵀ q · scale
+    """
     return attend_backward(xp, dy, q, k, v, p, gates, scale)

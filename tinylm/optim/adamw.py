@@ -10,7 +10,7 @@ from tinylm.backend import backend_of
 from tinylm.optim import adamw_numpy
 from tinylm.optim.optimizer import Groups, Optimizer, follow
 
-__all__ = ["AdamW"]
+__all__ = ["AdamW", "adamw_update"]
 
 
 class AdamW(Optimizer):
@@ -63,19 +63,42 @@ class AdamW(Optimizer):
         if not state:
             state.update(t=0, m=xp.zeros_like(data), v=xp.zeros_like(data))
         state["t"] += 1
-        lr, (beta1, beta2) = group["lr"], group["betas"]
-        m, v, t = state["m"], state["v"], state["t"]
-        m *= beta1
-        m += (1 - beta1) * gradient
-        v *= beta2
-        v += (1 - beta2) * gradient * gradient
-        scaled = xp.sqrt(v, out=xp.empty_like(v))  # an array also where v is 0-d
-        scaled /= math.sqrt(1 - beta2**t)
-        scaled += group["eps"]
-        xp.divide(m, scaled, out=scaled)
-        scaled *= lr / (1 - beta1**t)
-        data *= 1 - lr * group["weight_decay"]
-        data -= scaled
+        settings = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay")}
+        adamw_update(xp, data, gradient, state["m"], state["v"], state["t"], **settings)
+
+
+def adamw_update(
+    xp: Any,
+    p: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    t: int,
+    *,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> None:
+    """Step number t, counted from 1, of one parameter p with gradient g: changes p, m and v in place.
+
+        m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²        m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+        p ← p − lr · λ · p           p ← p − lr · m̂ / (√v̂ + eps)        λ = weight_decay
+
+    p, g, m, v: (...)   →   nothing        Loshchilov & Hutter 2019, algorithm 2
+    """
+    beta1, beta2 = betas
+    m *= beta1
+    m += (1 - beta1) * g
+    v *= beta2
+    v += (1 - beta2) * g * g
+    scaled = xp.sqrt(v, out=xp.empty_like(v))  # an array also where v is 0-d
+    scaled /= math.sqrt(1 - beta2**t)
+    scaled += eps
+    xp.divide(m, scaled, out=scaled)
+    scaled *= lr / (1 - beta1**t)
+    p *= 1 - lr * weight_decay
+    p -= scaled
 
 
 def _plain(p: Tensor) -> bool:

@@ -11,7 +11,7 @@ from tinylm.autograd import Tensor, listeners, reference_kernels, tell, writing
 from tinylm.backend.threads import share
 from tinylm.optim.optimizer import listed
 
-__all__ = ["Clipped", "clip_grad_norm"]
+__all__ = ["Clipped", "clip_grad_norm", "clip_gradients"]
 
 CHUNK = 65536  # elements of a dot product
 SHARE = 16  # of them, from which another thread is worth its while
@@ -37,16 +37,26 @@ def clip_grad_norm(params: Tensor | Iterable[Tensor], max_norm: float) -> float:
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: max_norm must be a number from 0 up, got {max_norm}")
     tensors = [p for p in listed(params) if p.grad_data is not None]
-    gradients = [p.grad_data for p in tensors]
+    norm, scale = clip_gradients([p.grad_data for p in tensors], max_norm)
+    if listeners():
+        tell(Clipped(norm, max_norm, scale, tuple(tensors)))
+    return norm
+
+
+def clip_gradients(gradients: list[Any], max_norm: float) -> tuple[float, float]:
+    """Scale arrays together, in place, so that their norm is at most `max_norm`; returns (norm before, scale).
+
+        g ← g · scale,  scale = min(1, max_norm / (‖g‖ + 1e-6)),  ‖g‖² = Σ over all arrays of Σ g²
+
+    gradients: arrays of any shapes        Pascanu et al. 2013
+    """
     norm = math.sqrt(sum([_square(g) for g in gradients]))
     scale = max_norm / (norm + 1e-6)
     if scale < 1:
         for gradient in gradients:
             with writing(gradient):
                 _multiply(gradient, scale)
-    if listeners():
-        tell(Clipped(norm, max_norm, min(scale, 1.0), tuple(tensors)))
-    return norm
+    return norm, min(scale, 1.0)
 
 
 def _in_one_piece(gradient: Any) -> bool:

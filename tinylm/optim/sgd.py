@@ -4,7 +4,7 @@ from typing import Any
 
 from tinylm.optim.optimizer import Groups, Optimizer
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "sgd_update"]
 
 
 class SGD(Optimizer):
@@ -22,13 +22,29 @@ class SGD(Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     def update(self, data: Any, gradient: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if group["weight_decay"]:
-            gradient = gradient + group["weight_decay"] * data
-        if group["momentum"]:
-            if "momentum" in state:
-                state["momentum"] *= group["momentum"]
-                state["momentum"] += gradient
-            else:
-                state["momentum"] = gradient.copy()
-            gradient = state["momentum"]
-        data -= group["lr"] * gradient
+        settings = {name: group[name] for name in ("lr", "momentum", "weight_decay")}
+        b = sgd_update(data, gradient, state.get("momentum"), **settings)
+        if b is not None:
+            state["momentum"] = b
+
+
+def sgd_update(p: Any, g: Any, b: Any, *, lr: float, momentum: float, weight_decay: float) -> Any:
+    """One step of a parameter p with gradient g: changes p in place and returns the new b, the average it follows.
+
+        b ← momentum · b + g + weight_decay · p        p ← p − lr · b
+
+    p, g: (...)   b: (...), or None before the first step   →   the new b; the first is g + weight_decay · p
+
+    Without momentum nothing is remembered, and None returned.
+    """
+    if weight_decay:
+        g = g + weight_decay * p
+    if momentum:
+        if b is not None:
+            b *= momentum
+            b += g
+        else:
+            b = g.copy()
+        g = b
+    p -= lr * g
+    return b
