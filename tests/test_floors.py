@@ -49,6 +49,7 @@ SIDEWAYS_OR_UP = {  # (who, whom): why it may
     ("tinylm.checkpoint", "tinylm.storage"): "a checkpoint is made of files",
     ("tinylm.checkpoint", "tinylm.optim"): "a checkpoint holds an optimizer's state",
     ("tinylm.course", "tinylm.testing"): "the inputs of an exercise are drawn from the strategies",
+    ("tinylm.testing", "tinylm.course"): "a counterexample is searched for and spelled as in a course",
     ("tinylm.cli", "tinylm"): "the command says which version it is",
 }
 

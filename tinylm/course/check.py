@@ -1,6 +1,7 @@
 """Trying a student's function on the cases of an exercise: right, not written yet, or the smallest that fails."""
 
 import copy
+import inspect
 import linecache
 import re
 import textwrap
@@ -8,15 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from types import EllipsisType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinylm.autograd import Tensor
 from tinylm.course.compare import same
-from tinylm.course.exercise import Case, Exercise, exercise_named
+from tinylm.course.exercise import Case, Exercise, exercise_named, exercises
+from tinylm.course.report import verdict_html, verdict_text
 from tinylm.course.spelling import show, value_of
 from tinylm.course.style import panel
+from tinylm.course.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tinylm.course.problem import Problem
 
 __all__ = ["Failure", "Result", "check"]
 
@@ -41,6 +47,7 @@ class Result:
     right     every case went well
     written   there was something to try
     cases     how many the exercise has
+    verdict   what was found besides, where the exercise is a graded one
     """
 
     exercise: str
@@ -50,6 +57,7 @@ class Result:
     cases: int
     reason: str = ""
     failure: Failure | None = None
+    verdict: Verdict | None = None
 
     def rows(self) -> list[tuple[str, str]]:
         """What there is to say besides the headline, as (label, text)."""
@@ -72,6 +80,8 @@ class Result:
         return f"{self.exercise}: not yet right; the smallest case that fails is {self.failure.number} of {self.cases}"
 
     def __repr__(self) -> str:
+        if self.verdict is not None:
+            return verdict_text(self.verdict)
         mark = "✓" if self.right else "✗" if self.written else "…"
         lines = [f"{mark} {self.headline}"]
         for label, text in self.rows():
@@ -81,6 +91,8 @@ class Result:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        if self.verdict is not None:
+            return verdict_html(self.verdict)
         rows = ""
         for label, text in self.rows():
             tag = "span" if label == "to do" else "code"
@@ -110,8 +122,17 @@ def check(name: str, answer: Any) -> Result:
     ... or None, on the smallest case. What it must not do is change its arguments. A call for which the library raises
     is right when the answer raises the same kind of error.
 
+    The name may also be that of a graded exercise (`tinylm stub --list`): its cases are drawn, and the result says
+    which known fault the function behaves like. Where both have the name, a function whose first argument is called
+    `xp` is taken for the graded one.
+
     Raises UnknownExerciseError for a name that no exercise has.
     """
+    if name not in exercises() or _first_argument(answer) == "xp":
+        from tinylm.course.problem import problems  # the whole library, and what draws inputs: not for every notebook
+
+        if name in (graded := problems()):
+            return _graded(graded[name], answer)
     exercise = exercise_named(name)
 
     def result(right: bool = False, written: bool = True, reason: str = "", failure: Failure | None = None) -> Result:
@@ -136,6 +157,38 @@ def check(name: str, answer: Any) -> Result:
             line = each.call(_called(answer, exercise.name))
             return result(failure=Failure(number, line, expected.show(), got.show(code), difference))
     return result(right=True)
+
+
+def _first_argument(answer: Any) -> str:
+    try:
+        return next(iter(inspect.signature(answer).parameters), "")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _graded(problem: "Problem", answer: Any) -> Result:
+    """The result for a graded exercise."""
+    from tinylm.course.judge import judge
+    from tinylm.course.outcome import Here
+
+    statement = (inspect.getdoc(problem.reference) or problem.name).partition("\n")[0]
+    if answer is None or isinstance(answer, EllipsisType):
+        return Result(problem.name, statement, right=False, written=False, cases=0)
+    if not callable(answer):
+        reason = f'give the answer itself: check("{problem.name}", {problem.symbol}); got {show(answer)}'
+        return Result(problem.name, statement, right=False, written=True, cases=0, reason=reason)
+    verdict = judge(problem, Here(answer, problem.drive, problem.work.count if problem.work else None))
+    fail = verdict.failing
+    return Result(
+        problem.name,
+        statement,
+        verdict.right,
+        written=verdict.status != "unwritten",
+        cases=verdict.tried,
+        reason=verdict.sentence,
+        failure=Failure(1, fail.call, fail.expected, fail.got, fail.difference) if fail else None,
+        verdict=verdict,
+    )
 
 
 def _call(function: Callable[..., Any], each: Case) -> tuple[Outcome, str | None]:

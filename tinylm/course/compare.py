@@ -9,10 +9,10 @@ import numpy as np
 from tinylm.autograd import Tensor
 from tinylm.course.spelling import show
 
-__all__ = ["Compare", "nearly", "same"]
+__all__ = ["Compare", "computed", "nearly", "same"]
 
 Compare = Callable[[Any, Any], str | None]
-Tolerance = tuple[float | None, float]  # relative, or None for that of the dtype; absolute
+Tolerance = tuple[float | None, float, float]  # relative, or None for that of the dtype; absolute; see `computed`
 
 # relative to the greatest value: some hundred roundings of the type, whatever the order of summation
 RELATIVE = {np.dtype(np.float16): 1e-2, np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-9}
@@ -30,7 +30,7 @@ def same(expected: Any, got: Any) -> str | None:
     >>> same(np.zeros((2, 3)), np.zeros((3, 2)))
     'its shape is (3, 2), expected (2, 3)'
     """
-    return _compare(expected, got, "", (None, 0.0))
+    return _compare(expected, got, "", (None, 0.0, 0.0))
 
 
 def nearly(rtol: float, atol: float = 0.0) -> Compare:
@@ -39,7 +39,16 @@ def nearly(rtol: float, atol: float = 0.0) -> Compare:
     >>> nearly(1e-2)(1.0, 1.005) is None
     True
     """
-    return lambda expected, got: _compare(expected, got, "", (rtol, atol))
+    return lambda expected, got: _compare(expected, got, "", (rtol, atol, 0.0))
+
+
+def computed(terms: float = 1.0) -> Compare:
+    """The same, for sums whose terms are about as large as `terms` and may cancel: what rounding leaves of them is 0.
+
+    >>> computed()(0.0, 1e-16) is None, same(0.0, 1e-16)
+    (True, '1e-16, expected 0.0')
+    """
+    return lambda expected, got: _compare(expected, got, "", (None, 0.0, terms))
 
 
 def _compare(expected: Any, got: Any, where: str, tolerance: Tolerance) -> str | None:
@@ -75,7 +84,7 @@ def _compare_arrays(expected: Any, got: Any, at: str, tolerance: Tolerance) -> s
     if floating:
         finite = np.abs(want[np.isfinite(want)])
         relative = RELATIVE.get(want.dtype, 1e-9) if tolerance[0] is None else tolerance[0]
-        allowed = relative * float(finite.max(initial=0.0)) + tolerance[1]
+        allowed = relative * max(float(finite.max(initial=0.0)), tolerance[2]) + tolerance[1]
         close = np.isclose(have, want, rtol=0, atol=allowed, equal_nan=True)
     else:
         close = have == want

@@ -51,8 +51,10 @@ def source(value: Any) -> str:
         return f"np.{value.dtype.name}({_number(value)})"
     if isinstance(value, float):
         return _number(value)
+    if isinstance(value, frozenset):
+        return f"frozenset([{', '.join(sorted(map(source, value)))}])"  # in an order that is always the same
     if type(value) in (list, tuple, set) and value:
-        inner = ", ".join(map(source, value))
+        inner = ", ".join(sorted(map(source, value)) if isinstance(value, set) else map(source, value))
         if isinstance(value, tuple):
             return f"({inner}{',' * (len(value) == 1)})"
         return f"[{inner}]" if isinstance(value, list) else f"{{{inner}}}"

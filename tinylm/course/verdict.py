@@ -68,6 +68,11 @@ class Verdict:
         """Whether every input went well, whatever the work."""
         return self.status in ("right", "slow")
 
+    @property
+    def share(self) -> float:
+        """What it gets of its points: all where it is right, half where it is right and slow, else nothing."""
+        return 1.0 if self.status == "right" else 0.5 if self.right else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)

@@ -1,5 +1,39 @@
 """The problems by topic, one file each; importing this makes them known, in the order of a course."""
 
-from tinylm.course.problems import normalization
+from importlib import import_module
 
-__all__ = ["normalization"]
+ORDER = (
+    # tokenizer and data
+    "special",
+    "splitting",
+    "training",
+    "ties",
+    "encoding",
+    "decoding",
+    "data",
+    # operations
+    "activation",
+    "softmax",
+    "normalization",
+    "dropout",
+    "linear",
+    "loss",
+    "arithmetic",
+    "reduction",
+    "embedding",
+    # attention, autograd, model
+    "attention",
+    "position",
+    "shape",
+    "autograd",
+    "spelled",
+    "model",
+    # optimizer, sampling
+    "optimizer",
+    "schedule",
+    "filters",
+    "sampling",
+)
+
+for _name in ORDER:
+    import_module(f"{__name__}.{_name}")
