@@ -4,19 +4,33 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import tinylm
 from tinylm.backend import DeviceError
 from tinylm.backend.threads import set_threads, threads
 from tinylm.checkpoint import CheckpointError
-from tinylm.cli import bench, doctor, evaluate, explore, sample, step, train
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.corpus import TextError
 from tinylm.train import TrainingError
 from tokenizer import TokenizerError
 
 __all__ = ["main", "parser"]
+
+COMMANDS = {
+    "train": "train",
+    "sample": "sample",
+    "eval": "evaluate",
+    "explore": "explore",
+    "step": "step",
+    "stub": "stub",
+    "handout": "handout",
+    "grade": "grade",
+    "bench": "bench",
+    "doctor": "doctor",
+}
+"""Command -> its module in this package."""
 
 USER_ERRORS = (CheckpointError, DeviceError, TextError, TokenizerError, TrainingError, UsageError)
 
@@ -29,6 +43,9 @@ EPILOG = """examples:
   tinylm eval run other.txt                     how well does it predict another text?
   tinylm explore run --prompt "The"             a page to step through the model
   tinylm step run "The"                         every operation, one at a time, in the terminal
+  tinylm stub layer_norm > my_work.py           an exercise, cut from the library's own source
+  tinylm handout COURSE.toml -o course          a course: folders for students and staff
+  tinylm grade my_work.py                       what is right in it, and what is not; a folder: a whole class
   tinylm bench                                  how fast is it here, beside PyTorch?
   tinylm doctor                                 what is installed, and can a GPU be used?
 
@@ -42,8 +59,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line: whole, or what these arguments need of it, for imports take time."""
     top = Parser(
         prog="tinylm",
         description="A language model that you can read, prove and run.",
@@ -52,14 +69,16 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tinylm {tinylm.__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for module in (train, sample, evaluate, explore, step, bench, doctor):
-        module.add(commands)
+    chosen = [argv[0]] if argv and argv[0] in COMMANDS else [] if list(argv) == ["--version"] else COMMANDS
+    for name in chosen:
+        import_module(f"tinylm.cli.{COMMANDS[name]}").add(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = parser(given).parse_args(given)
     try:
         if os.environ.get("TINYLM_THREADS"):
             with bad_input():

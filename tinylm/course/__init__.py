@@ -5,7 +5,14 @@
     reveal(guess, actual, "tokens")     # the prediction beside what came out
     check("count_pairs", count_pairs)   # right, or the smallest call that goes wrong
 
-The exercises of a topic stand in exercises_<topic>.py; the import below is what makes them known:
+Graded exercises are cut from the live source, and stand in problems/<topic>.py (problem.py says what one is):
+
+    print(stub(problem_named("layer_norm")))    # signature and docstring, to be filled in
+    check("layer_norm", layer_norm)             # ..., and what the answer behaves like
+    with substitute(layer_norm=layer_norm):     # the library runs on the answer
+        model(ids)
+
+The exercises of the notebooks stand in exercises_<topic>.py; the import below is what makes them known:
 
     register(
         Exercise(
@@ -20,6 +27,7 @@ The exercises of a topic stand in exercises_<topic>.py; the import below is what
 from tinylm.course import (
     exercises_attention,
     exercises_autograd,
+    exercises_course,
     exercises_devices,
     exercises_laws,
     exercises_layers,
@@ -34,13 +42,18 @@ from tinylm.course import (
 from tinylm.course.check import Failure, Result, check
 from tinylm.course.compare import nearly, same
 from tinylm.course.exercise import Case, Exercise, UnknownExerciseError, case, exercise_named, exercises, register
+from tinylm.course.judge import judge
+from tinylm.course.problem import Problem, problem_named
 from tinylm.course.reveal import Reveal, reveal
 from tinylm.course.spelling import Source
+from tinylm.course.stub import stub
+from tinylm.course.substitute import substitute
 
 __all__ = [
     "Case",
     "Exercise",
     "Failure",
+    "Problem",
     "Result",
     "Reveal",
     "Source",
@@ -51,6 +64,7 @@ __all__ = [
     "exercises",
     "exercises_attention",
     "exercises_autograd",
+    "exercises_course",
     "exercises_devices",
     "exercises_laws",
     "exercises_layers",
@@ -61,8 +75,12 @@ __all__ = [
     "exercises_sampling",
     "exercises_tokens",
     "exercises_training",
+    "judge",
     "nearly",
+    "problem_named",
     "register",
     "reveal",
     "same",
+    "stub",
+    "substitute",
 ]
