@@ -29,14 +29,14 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.grading_explained import EXPLAINED  # noqa: E402
 from benchmarks.grading_mutants import Mutant, some  # noqa: E402
 from tinylm.course.cases import cases_of  # noqa: E402
-from tinylm.course.expect import difference, expected_of  # noqa: E402
+from tinylm.course.expect import difference, expected_of, quiet  # noqa: E402
 from tinylm.course.judge import judge  # noqa: E402
 from tinylm.course.outcome import Here  # noqa: E402
 from tinylm.course.problem import Problem, problem_named, problems  # noqa: E402
 
 PARTS = ("faults", "unusual", "mutants")
 NAMED, CAUGHT = 0.90, 0.95  # the shares that must be reached
-PATIENCE = 4.0  # seconds of computing for one changed answer: one that loops for ever is noticed by any grader
+PATIENCE = 2.0  # seconds of computing for one changed answer: one that loops for ever is noticed by any grader
 MEMORY = 4 << 30  # bytes of addresses
 
 
@@ -119,11 +119,12 @@ def try_mutants(name: str, count: int, seed: int) -> list[Trial]:
 def noticed(problem: Problem, mutant: Mutant) -> bool:
     sources = problem.sources()
     sources[mutant.source] = mutant.text
+    cases = cases_of(problem)
+    expected = expected_of(problem, cases)
     try:
-        with patience(PATIENCE):
+        with patience(PATIENCE), quiet():
             answer = problem.built(sources, "a change")
-            cases = cases_of(problem)
-            tried = zip(cases, expected_of(problem, cases), answer_of(problem, answer).calls(cases), strict=True)
+            tried = zip(cases, expected, answer_of(problem, answer).calls(cases), strict=True)
             return any(difference(problem, *each) is not None for each in tried)
     except TooLong:
         return True
@@ -143,7 +144,8 @@ class patience:  # noqa: N801  (used like a function)
             raise TooLong
 
         self.limit = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, self.limit[1]))
+        hard = self.limit[1]
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY if hard < 0 else min(MEMORY, hard), hard))
         self.before = signal.signal(signal.SIGVTALRM, stop)
         signal.setitimer(signal.ITIMER_VIRTUAL, self.seconds, 1.0)
 
@@ -195,6 +197,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the changes (default 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  (so that one sees how far it is)
     chosen = names_of(options.exercise)
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {len(chosen)} exercises")
     good = True

@@ -4,13 +4,15 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinylm import GradientMismatch
 from tinylm.cli.main import parser
+from tinylm.testing import LawBroken
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-LEARN, WRONG, TRACE, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LEARN, WRONG, TRACE, LAWS, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_first_example_runs_and_prints_steps(capsys):
@@ -37,6 +39,14 @@ def test_the_example_of_the_trace_goes_on_from_the_first(tmp_path, monkeypatch, 
     assert "h.0.attn: causal_attention" in shown
     assert "the gradient" in shown
     assert "ln p" in shown
+
+
+def test_the_law_is_broken_as_the_readme_says():
+    with pytest.raises(LawBroken) as found, np.errstate(all="ignore"):
+        exec(compile(LAWS, "README.md", "exec"), {"__name__": "readme"})
+    first, inputs, *_ = str(found.value).splitlines()
+    assert first.startswith(re.search(r"# LawBroken: (.*), \.\.\.", README).group(1))
+    assert f"# {inputs}" in README
 
 
 def test_the_example_of_the_tokenizer_runs(tmp_path, monkeypatch):

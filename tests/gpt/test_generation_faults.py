@@ -9,9 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.gpt import generation
-from tinylm import sample
+from tinylm import choose, sample
 from tinylm.cache import Cache
-from tinylm.choose import Choice
 from tinylm.gpt import GPT, CausalSelfAttention
 
 
@@ -115,7 +114,7 @@ FAULTS = [
           {"else seed + row": "else seed"}),
     Fault("the penalty looks at the first row", batch, sample, "_steps",
           {"prompts[row], rngs": "prompts[0], rngs"}),
-    Fault("a greedy choice draws a number", one, Choice, "step",
+    Fault("a greedy choice draws a number", one, choose, "choose_token",
           {"token = int(penalized.argmax())": "token = pick(probabilities(penalized), rng.random())"}),
     Fault("the oldest keys are dropped and the others used again", walk, sample._Rows, "logits",
           {"<= longest]": "<= 99]", "    found = {}": SLIDE}),

@@ -202,6 +202,8 @@ def close(expected: Any, got: Any, says: str, slack: float = 1.0, room: Any = 0.
         apart = np.abs(got.astype(np.float64) - expected.astype(np.float64))
     apart = np.where(expected == got, 0.0, apart)  # ∞ − ∞
     wrong = ~(apart <= relative * max(1.0, float(finite.max(initial=0.0))) + room)
+    if (np.isnan(expected) & np.isnan(got) & wrong).any():
+        says = f"NaN, which equals nothing: {says}"
     require(not wrong.any(), _where(says, expected, got, wrong), expected, got)
 
 
