@@ -19,10 +19,10 @@ SWAPS = {
 NAMES = {"min": "max", "max": "min", "sin": "cos", "cos": "sin", "any": "all", "all": "any", "ones_like": "zeros_like",
          "zeros_like": "ones_like", "sum": "mean", "mean": "sum", "minimum": "maximum", "maximum": "minimum",
          "exp": "log", "log": "exp", "append": "extend", "argmax": "argmin"}  # fmt: skip
-# Left as they are, since nothing that is asked for depends on them: default settings that the exercises tell students to
-# leave alone (more workers start processes); and zip's check that the caller gave lists of one length.
+# Left as they are, since nothing that is asked for depends on them: settings that the exercises tell students to leave
+# alone (more workers start processes); and zip's check that the caller gave lists of one length.
 ASIDE = ("workers", "executor", "progress", "task_size", "rivals", "strict")
-EITHER_WAY = ("max", "min", "maximum", "minimum")  # whose two arguments may change places
+EITHER_WAY = ("max", "min", "maximum", "minimum", "suppress")  # whose two arguments may change places
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def _places(node: ast.AST, path: Path) -> Iterator[tuple[Path, ast.AST]]:
         if name in ("annotation", "returns", "decorator_list", "ctx"):
             continue
         for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if place is not None and _is_for_an_error(value[place : place + 2]):
+                continue
             if isinstance(child, ast.AST) and not _is_text(child) and not _is_aside(node, name, place):
                 yield from _places(child, (*path, (name, place)))
 
@@ -94,8 +96,16 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+def _is_for_an_error(pair: list[ast.AST]) -> bool:
+    """Whether the first is made for the text of the error that comes next."""
+    return len(pair) == 2 and isinstance(pair[0], ast.Assign) and isinstance(pair[1], ast.Raise)
+
+
 def _is_aside(node: ast.AST, name: str, place: int | None) -> bool:
-    """Whether what stands there is the value of a name in ASIDE: a default, or given to a call."""
+    """Whether what stands there is the value of a name in ASIDE: a default, or given to a call, or a check of it."""
+    child = getattr(node, name) if place is None else getattr(node, name)[place]
+    if isinstance(child, ast.Expr):
+        return any(isinstance(each, ast.Name) and each.id in ASIDE for each in ast.walk(child))
     if isinstance(node, ast.keyword):
         return node.arg in ASIDE
     if isinstance(node, ast.arguments) and name in ("defaults", "kw_defaults") and place is not None:

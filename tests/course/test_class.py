@@ -16,7 +16,7 @@ import pytest
 from tinylm.cli import main
 from tinylm.course.grade import How
 from tinylm.course.klass import grading_class, running
-from tinylm.course.klass.grading import ClassError, _page_names
+from tinylm.course.klass.grading import ClassError, _page_names, _some
 from tinylm.course.problem import problem_named
 from tinylm.course.variants import variant_of
 
@@ -195,9 +195,12 @@ for line in sys.stdin:
     if job["student"] == "eve":
         os._exit(1)
     text = "".join(base64.b64decode(each).decode() for each in job["files"].values())
-    verdict = {{"problem": "relu", "status": "right" if "> 0" in text else "wrong", "sentence": "so it is"}}
+    status = "slow" if "slow" in text else "right" if "> 0" in text else "wrong"
+    verdict = {{"problem": "relu", "status": status, "sentence": "so it is"}}
     found = {{"key": job["key"], "verdicts": [verdict], "notes": []}}
-    found |= {{"shapes": {{}}, "failures": {{}}, "protections": {{}}}}
+    failed = "fails once" in text and not (results / "failed").exists()
+    (results / "failed").touch() if failed else None
+    found |= {{"shapes": {{}}, "failures": {{"relu": "out of memory"}} if failed else {{}}, "protections": {{}}}}
     (results / (job["key"] + ".json")).write_text(json.dumps(found))
     with open(results.parent / "log", "a") as log:
         print(job["student"], file=log)
@@ -230,10 +233,39 @@ def test_equal_submissions_are_graded_once_and_changed_ones_again(folder, tmp_pa
     assert ("dan" in log) + ("zoe" in log) == 1
     (folder / "ada.py").write_text(TURNED)
     again = list(grading_class(folder, out, workers=1))
-    assert [each.student for each in again if not each.again] == ["ada"]
+    assert [each.student for each in again if not each.again] == ["ada", "eve"]  # who ended the grader is tried again
     for how, names in ((How(seed=1), None), (How(tries=9), None), (How(seconds=2.0), None), (How(), ["relu"])):
         again = list(grading_class(folder, out, names, how=how, workers=1))
         assert not any(each.again for each in again if each.student != "eve")
+
+
+def test_all_that_is_written_gives_half_the_points_for_too_much_work(folder, tmp_path, fake):
+    (folder / "ada.py").write_text(RELU + "# slow")
+    list(grading_class(folder, tmp_path, points={"relu": 3.0}, workers=1))
+    assert {name: total for name, _, total in marks(tmp_path)[1:]}["ada"] == "1.5"
+    assert json.loads((tmp_path / "report.json").read_text())["students"]["ada"]["points"] == 1.5
+    assert "<b>1.5 of 3</b> points" in (tmp_path / "feedback" / "ada.html").read_text("utf-8")
+    assert '<td class="sum">1.5</td>' in (tmp_path / "overview.html").read_text("utf-8")
+
+
+def test_pages_of_students_who_are_gone_are_removed_and_nothing_else(folder, tmp_path, fake):
+    out = tmp_path / "out"
+    list(grading_class(folder, out, workers=1))
+    (out / "feedback" / "mine.html").write_text("a note of the staff's")
+    for name in ("ada.py", "=ida.py"):
+        (folder / name).unlink()
+    assert len(list(grading_class(folder, out, workers=1))) == 6
+    assert sorted(each.name for each in (out / "feedback").iterdir()) == [
+        *(f"{name}.html" for name in ("ben", "cy", "dan", "eve", "fay", "gus", "mine"))
+    ]
+    (out / "report.json").write_text("[")
+    (folder / "gus.py").unlink()
+    assert len(list(grading_class(folder, out, workers=1))) == 5
+
+
+def test_of_many_whose_variant_is_solved_a_few_are_named():
+    assert _some(("a", "b", "c", "d")) == "a, b, c, d"
+    assert _some(tuple("abcdefg")) == "a, b, c, d and 3 more"
 
 
 def test_files_that_change_while_the_class_is_graded_are_an_error(folder, tmp_path, fake):
@@ -245,8 +277,18 @@ def test_files_that_change_while_the_class_is_graded_are_an_error(folder, tmp_pa
     assert len(list(grading_class(folder, tmp_path / "out", workers=1))) == 8
 
 
+def test_where_the_grader_failed_it_tries_again(folder, tmp_path, fake):
+    (folder / "dan.py").write_text("# fails once")
+    list(grading_class(folder, tmp_path, workers=1))
+    assert "relu: the grader failed: out of memory" in (tmp_path / "overview.html").read_text("utf-8")
+    again = {each.student: each.again for each in grading_class(folder, tmp_path, workers=1)}
+    assert (again["dan"], again["gus"]) == (False, True)
+    assert "out of memory" not in (tmp_path / "overview.html").read_text("utf-8")
+
+
 def test_a_damaged_result_is_made_again(folder, tmp_path, fake):
     out = tmp_path / "out"
+    (folder / "eve.py").unlink()
     list(grading_class(folder, out, workers=1))
     files = sorted((out / "results").iterdir())
     files[0].write_text("{")

@@ -238,11 +238,15 @@ def test_no_cell_of_the_marks_is_a_formula(name):
     assert harmless("Ada Lovelace") == "Ada Lovelace"
 
 
-def test_marks_are_points_and_slow_is_right():
+def test_marks_are_points_and_slow_is_half():
     table = {"ada": {"a": right("a"), "b": wrong("b")}, 'b"en,': {"a": Verdict("a", "slow", ""), "b": right("b")}}
     rows = list(csv.reader(io.StringIO(sheet("ab", table, {"a": 2.5, "b": 4.0}), newline="")))
-    assert rows == [["student", "a", "b", "total"], ["ada", "2.5", "0", "2.5"], ['b"en,', "2.5", "4", "6.5"]]
-    assert [row.split(",")[-1] for row in sheet("ab", table, None).split("\r\n")[1:3]] == ["1", "2"]
+    assert rows == [["student", "a", "b", "total"], ["ada", "2.5", "0", "2.5"], ['b"en,', "1.25", "4", "5.25"]]
+    assert [row.split(",")[-1] for row in sheet("ab", table, None).split("\r\n")[1:3]] == ["1", "1.5"]
+    page = feedback("ben", list(table['b"en,'].values()), points={"a": 2.5, "b": 4.0})
+    assert "<b>2 of 2</b> exercises are right: <b>5.25 of 6.5</b> points" in page
+    assert '<span class="points">1.25 of 2.5</span>' in page
+    assert "<b>1 of 1</b> exercise is right." in feedback("ada", [right("a")])
 
 
 def page_of_class():

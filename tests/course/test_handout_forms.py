@@ -9,11 +9,14 @@ import sys
 import pytest
 
 from tests.course.test_handout import SECRET, course, python
-from tinylm.course.handout import handout
-from tinylm.course.handout.cells import award_from, earned
+from tinylm.course.grade import How
+from tinylm.course.handout import adapters, cells, handout
 from tinylm.course.handout.autograder import found, main, results
+from tinylm.course.handout.cells import award_from
+from tinylm.course.handout.own import settings_of, whose
 from tinylm.course.problem import problem_named
 from tinylm.course.stub import solution
+from tinylm.course.variants import variant_of
 from tinylm.course.verdict import Verdict
 
 pytest.importorskip("hypothesis")
@@ -83,6 +86,41 @@ def test_a_hand_in_is_found_wherever_it_lies(tmp_path):
     assert found(tmp_path) == tmp_path / "a/c/my_work.py"
 
 
+OWN = TEXT.replace("[[weeks]]", 'students = ["ada", "ben", "Zoë"]\n[[weeks]]', 1)
+
+
+def test_with_settings_of_their_own_the_student_is_judged_by_these(tmp_path):
+    """Under Gradescope, which says whose a hand-in is, and under pytest, where a name does; nobody's is no verdict."""
+    problem, students = problem_named("layer_norm"), ("ada", "ben", "Zoë")
+    own = {student: variant_of(problem, student, SECRET)["eps"] for student in students}
+    handout(course(tmp_path, OWN), tmp_path / "made", ["pytest"])
+    source = tmp_path / "made/pytest/week_1"
+    assert json.loads((source / "settings.json").read_text("utf-8"))["ada"]["layer_norm"] == {"eps": own["ada"]}
+    one, other = next((a, b) for a in students for b in students if own[a] != own[b])
+    text = solution(problem).replace("eps=1e-5", f"eps={own[one]!r}")
+    hand_in(tmp_path / "home/submission", text)
+    about, out = tmp_path / "home/submission_metadata.json", tmp_path / "results.json"
+    (source / "exercises.json").write_text(json.dumps({"exercises": {"layer_norm": 4}, "seed": 7}), "utf-8")
+    for users, score in (
+        ([{"sid": None, "email": f"{one}@example.org", "name": "X", "id": 3}], 4),
+        ([{"email": "nobody@example.org"}], 0),
+    ):
+        about.write_text(json.dumps({"users": users}), "utf-8")
+        assert main([str(source / "exercises.json"), str(tmp_path / "home/submission"), str(out)]) == 0
+        written = json.loads(out.read_text("utf-8"))
+        assert written["score"] == score
+        assert ("'nobody@example.org'" in written["output"]) == (not score)
+    work = hand_in(tmp_path / f"work/{one}", text) / "my_work.py"
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "week_1/test_exercises.py", "-k", "layer_norm"]
+    assert "1 failed" in python(tmp_path / "made/pytest", *command, WORK=str(work), STUDENT=other).stdout
+    assert settings_of(source, whose(work)) == json.loads((source / "settings.json").read_text("utf-8"))[one]
+    assert settings_of(source, ["my_work", " ZOË "])["layer_norm"] == {"eps": own["Zoë"]}
+    with pytest.raises(ValueError, match="none of 'my_work' is the id of one"):
+        settings_of(source, ["my_work"])
+    assert whose(work)[:2] == ["my_work", one]
+    assert settings_of(tmp_path, ["ada"]) == {}
+
+
 def test_a_hand_in_that_cannot_be_read_gets_no_points_and_a_reason(tmp_path, capsys):
     (tmp_path / "plan.json").write_text('{"exercises": {"layer_norm": 1}, "seed": 0}', "utf-8")
     hand_in(tmp_path / "work", "this is no notebook", name="week.ipynb")
@@ -137,6 +175,16 @@ def test_adapters_connect_any_package_and_fail_until_they_do(made):
     assert "behaves as if eps were added outside of the root" in " ".join(done.stdout.split())
 
 
+def test_an_adapters_test_fails_for_too_much_work_and_passes_for_right(monkeypatch):
+    for status, fails in (("right", False), ("slow", True), ("wrong", True), ("unwritten", True)):
+        monkeypatch.setattr(adapters, "judge", lambda *_, status=status, **__: Verdict("softmax", status, "so it is"))
+        if fails:
+            with pytest.raises(AssertionError, match="so it is"):
+                adapters.assert_right("softmax", len)
+        else:
+            adapters.assert_right("softmax", len)
+
+
 def test_cells_of_a_notebook_are_judged_by_their_source():
     cells = ["import numpy as np", "%matplotlib inline", solution(problem_named("rms_norm")), "while True: pass"]
     assert award_from("rms_norm", 3, cells) == 3.0
@@ -146,5 +194,26 @@ def test_cells_of_a_notebook_are_judged_by_their_source():
         award_from("rms_norm", 3, cells[:2])
 
 
+def test_what_is_right_on_the_inputs_that_everybody_can_try_is_tried_on_hidden_ones(monkeypatch):
+    seeds, answers = [], {}
+
+    def grading(path, names, *, settings, nursery, how=How()):  # noqa: B008
+        seeds.append(how.seed)
+        yield Verdict("softmax", answers[how.seed], "")
+
+    monkeypatch.setattr(cells, "grading", grading)
+    for said, seed, status, tried in (
+        ({0: "right", 7: "wrong"}, 7, "wrong", [0, 7]),
+        ({0: "right", 7: "right"}, 7, "right", [0, 7]),
+        ({0: "wrong", 7: "right"}, 7, "wrong", [0]),
+        ({0: "right"}, 0, "right", [0]),
+    ):
+        answers.clear()
+        answers.update(said)
+        assert cells.judged("my_work.py", "softmax", seed=seed).status == status
+        assert seeds == tried
+        seeds.clear()
+
+
 def test_points_follow_from_the_verdict():
-    assert [earned(Verdict("x", status, ""), 3) for status in ("right", "slow", "wrong", "unwritten")] == [3, 1.5, 0, 0]
+    assert [3 * Verdict("x", each, "").share for each in ("right", "slow", "wrong", "unwritten")] == [3, 1.5, 0, 0]

@@ -52,6 +52,8 @@ def test_a_course_is_what_its_file_says(tmp_path):
         ('["softmax"]', '["softmx"]', r"weeks\[2\].exercises\[1\]: .*did you mean 'softmax'"),
         ('["softmax"]', "[7]", r'exercises\[1\]: expected a name, or \{name = "layer_norm", points = 4\}, got 7'),
         ('["softmax"]', '["layer_norm"]', "'layer_norm' stands in the course twice"),
+        ('["softmax"]', '["softmax", "softmax"]', "'softmax' stands in the course twice"),
+        ('["softmax"]', '["softmax"]\nx = 1', r"no setting is called 'x'\. There are: title, text, due, exercises"),
         ('["softmax"]', '[{ name = "softmax", point = 3 }]', "did you mean 'points'"),
         ("points = 2.5", "points = 0", "expected a number above 0, got 0"),
         ("points = 2.5", "points = true", "expected a number above 0, got True"),
@@ -66,6 +68,15 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, old, new, said):
     assert old in GOOD
     with pytest.raises(CourseError, match=said):
         course(tmp_path, GOOD.replace(old, new))
+
+
+def test_what_notepad_saves_is_read(tmp_path):
+    text = GOOD.replace('text = "Hello"', 'secret_file = "secret.txt"').replace("\n", "\r\n")
+    (tmp_path / "COURSE.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (tmp_path / "secret.txt").write_bytes(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
+    read = read_course(tmp_path / "COURSE.toml")
+    assert (read.title, read.secret) == ("Models", SECRET)
+    assert "\r" not in read.source
 
 
 def test_a_course_without_weeks_and_no_text_are_refused(tmp_path):

@@ -284,6 +284,31 @@ def test_the_growth_is_taken_at_the_two_largest_sizes():
     assert worked((0, 0, 0)).status == "right"
 
 
+@pytest.mark.parametrize("count", [-1, None, "many", 1 << 4000, [1]], ids=lambda value: type(value).__name__)
+def test_what_is_no_count_is_said_and_is_not_taken_for_little_work(count):
+    """A student's process counts: what it says may be anything."""
+    problem = replace(LARGEST, work=Work("steps", count_steps, lambda n: case(n), (8, 16, 32), 1.5, "too much"))
+
+    class Told(Here):
+        def counts(self, cases):
+            return (Outcome(count) for _ in cases)
+
+    verdict = judge(problem, Told(largest))
+    assert verdict.status == "slow"
+    assert "could not be counted" in verdict.work
+
+
+STRANGE = [np.array(10), np.zeros((0, 3)), 1 << 70, [1 << 70], 7**9999, {"k": 1}, 1j, ...]
+
+
+@pytest.mark.parametrize("number", range(len(STRANGE)))
+def test_no_value_is_too_strange_to_be_judged(number):
+    value = STRANGE[number]
+    for problem in (LARGEST, problem_named("softmax"), problem_named("get_batch")):
+        verdict = judge(problem, Here(lambda *args, **settings: value))
+        assert not verdict.right
+
+
 # variants
 
 

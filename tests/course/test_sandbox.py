@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,6 @@ from tinylm.course.sandbox.granted import asks_for_library, granted
 from tinylm.course.sandbox.look import allows, library_imports
 from tinylm.course.spelling import Source
 from tinylm.ops import normalization
-from tinylm.ops.op import Op
 
 __all__ = ["nursery"]
 
@@ -378,19 +379,59 @@ def test_a_class_of_the_library_cannot_be_made_by_mistake(nursery: Nursery, work
     assert error.kinds[0] == "AnswerRefused"
 
 
-def test_the_library_goes_on_with_its_own_where_the_student_does_not_call_it(nursery: Nursery, work: Path) -> None:
-    """A drive that calls the live op itself: what is barred is the student's code alone."""
-    live: Op = normalization.layer_norm
-    problem = Problem(
-        "layer_norm", live, "test", 1, 1, lambda: None, (), drive=importlib.import_module("_operator").call
-        if hasattr(importlib.import_module("_operator"), "call") else None, imports=("from tinylm import Tensor",),
-    )  # fmt: skip
-    text = "import sys\nfunctional = sys.modules['tiny' + 'lm.functional']\n"
-    text += "class Later:\n    pass\nlayer_norm = sys.modules['tiny' + 'lm.ops.normalization'].layer_norm\n"
-    got = one(nursery, work, problem, text, NORM)
-    expected = next(Here(live.__wrapped__).calls([NORM]))
-    assert got.error is None
-    assert same(expected.value, got.value) is None
+GOES_ON = """
+import sys
+import numpy as np
+from tinylm import functional, tensor
+from tinylm.course.sandbox.barrier import bar
+from tinylm.ops import normalization
+
+x, gain = tensor(np.arange(6.0).reshape(2, 3)), tensor(np.ones(3))
+before = functional.layer_norm(x, gain).numpy()
+bar(normalization.layer_norm, "layer_norm", "my_work.py", compile("", "run", "exec"))
+assert (functional.layer_norm(x, gain).numpy() == before).all()
+theirs = {"F": functional, "x": x, "gain": gain}
+try:
+    exec(compile("F.layer_norm(x, gain)", "my_work.py", "exec"), theirs)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_the_library_goes_on_with_its_own_where_the_student_does_not_call_it() -> None:
+    """What is barred is the student's code alone."""
+    root = Path(__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", GOES_ON], cwd=root, check=True, capture_output=True, text=True).stdout
+    assert said.strip() == "this exercise is to write layer_norm; the library's own may not be called"
+
+
+DISGUISED = {
+    "under its own name": "layer_norm = op",
+    "as its function": "layer_norm = op.__wrapped__",
+    "as a partial": "import functools\nlayer_norm = functools.partial(functools.partial(op))",
+    "by code of no file": "there = {'op': op}\nexec('def layer_norm(*a, **k): return op(*a, **k)', there)\n"
+    "layer_norm = there['layer_norm']",
+    "as a method of C": "class C:\n    __call__ = staticmethod(op.reference.forward)\nlayer_norm = C()",
+}
+
+
+@pytest.mark.parametrize("how", DISGUISED)
+def test_the_librarys_own_answer_is_none_however_it_is_handed_in(nursery: Nursery, work: Path, how: str) -> None:
+    problem = _live_in(problem_named("layer_norm"), "from tinylm import tensor")
+    text = "import sys\nfrom tinylm import tensor\nop = sys.modules['tiny' + 'lm.ops.normalization'].layer_norm\n"
+    error = one(nursery, work, problem, text + DISGUISED[how], NORM).error
+    assert error is not None
+    assert error.kinds[0] == "AnswerRefused"
+
+
+def test_a_class_that_is_made_from_the_librarys_is_refused(nursery: Nursery, work: Path) -> None:
+    from tinylm.nn import Linear
+
+    problem = Problem("Linear", Linear, "test", 1, 1, lambda: None, (), imports=("from tinylm import nn",))
+    text = "from tinylm import nn\nclass Linear(nn.Linear):\n    pass\n"
+    error = one(nursery, work, problem, text, case(2)).error
+    assert error is not None
+    assert error.kinds[0] == "AnswerRefused"
 
 
 def test_a_file_of_several_exercises_may_import_what_any_of_them_needs(nursery: Nursery, work: Path) -> None:

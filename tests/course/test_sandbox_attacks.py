@@ -5,13 +5,14 @@ import socket
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.course.sandboxed import CASES, LIMITS, LINUX, RIGHT, answers, descendants, nursery, right
+from tests.course.sandboxed import CASES, DOUBLE, LIMITS, LINUX, RIGHT, answers, descendants, nursery, right
 from tinylm.course.sandbox import Limits, Nursery, protections
 from tinylm.course.sandbox.wire import Opaque
 
@@ -83,6 +84,10 @@ STOPPED = {
     "returning what unfolds to 2**60 values": (
         "def double(x):\n    y = []\n    for _ in range(60): y = [y, y]\n    return y", "output"
     ),
+    "returning rows without end that hold nothing": (
+        "import numpy as np\ndef double(x):\n    return np.zeros((10**12, 0))", "output"
+    ),
+    "returning a little too much again and again": ("def double(x):\n    return b'x' * (1 << 19)", "output"),
     "returning what holds itself": ("def double(x):\n    y = []\n    y.append(y)\n    return y", "output"),
     "returning an endless list": ("class L(list):\n    pass\ndef double(x):\n    return L([0]) * (1 << 24)", "output"),
     "closing all descriptors": ("import os\ndef double(x):\n    os.closerange(0, 100)\n    return 2 * x", "exit"),
@@ -96,11 +101,14 @@ STOPPED = {
 }  # fmt: skip
 
 
+LATER = {"a __del__ that never ends": 1, "returning a little too much again and again": 2}  # calls that are answered
+
+
 @pytest.mark.parametrize("name", STOPPED)
 def test_it_costs_one_exercise(nursery: Nursery, tmp_path: Path, name: str) -> None:
     text, expected = STOPPED[name]
     outcomes = answers(nursery, tmp_path / "my_work.py", text)
-    told = outcomes[1] if name == "a __del__ that never ends" else outcomes[0]  # its first call is answered
+    told = outcomes[LATER.get(name, 0)]
     found = {told.stopped} if told.stopped or told.error is None else set(told.error.kinds)
     assert found & set(expected.split()), told
     assert len(outcomes) == len(CASES)
@@ -359,6 +367,74 @@ def test_an_answer_that_was_dug_up_is_a_value_like_any_other(nursery: Nursery, t
     outcomes = answers(nursery, tmp_path / "my_work.py", textwrap.dedent(text))
     assert not right(outcomes)
     assert outcomes[-1].stopped == "exit"
+
+
+FORGING = """
+import os, struct, sys
+from tinylm.ops.op import keep
+def text(s): return b"s" + struct.pack("<I", len(s)) + s
+def several(tag, *parts): return tag + struct.pack("<I", len(parts)) + b"".join(parts)
+def number(n): return b"i" + struct.pack("<I", n.bit_length() // 8 + 1) + n.to_bytes(n.bit_length() // 8 + 1, "little")
+def forge(body):
+    frame = sys._getframe()
+    while "head" not in frame.f_locals:
+        frame = frame.f_back
+    message = struct.pack("<Q", len(body)) + frame.f_locals["head"][8:] + body
+    os.write(frame.f_back.f_locals["data"], message)
+    while True: pass
+"""
+REPLIES = {
+    "the line of an error": "several(b't', text(b'error'), several(b'l', text(b'E')), text(b''), "
+    "number(10**9999), text(b''))",
+    "the kinds of an error": "several(b't', text(b'error'), several(b'l', *[text(b'E' * 9999)] * 99), text(b''), "
+    "number(1), text(b'x' * 9999))",
+    "the names in a file": "several(b't', text(b'missing'), several(b'l', *[text(b'doubel' * 99)] * 2000))",
+    "an array of rows that hold nothing": "several(b't', text(b'value'), "
+    "b'a<f8\\x02' + struct.pack('<QQ', 1 << 47, 0), b'N')",
+    "what is no reply": "several(b't', several(b'l'))",
+}
+
+
+@pytest.mark.parametrize("where", ["answer", "file"])
+@pytest.mark.parametrize("what", REPLIES)
+def test_a_forged_reply_is_shown_in_few_letters_and_at_once(
+    nursery: Nursery, tmp_path: Path, what: str, where: str
+) -> None:
+    text = f"{FORGING}\nbody = {REPLIES[what]}\n"
+    text += "forge(body)" if where == "file" else "def double(x):\n    forge(body)"
+    begun = time.process_time()
+    outcomes = answers(nursery, tmp_path / "my_work.py", text)
+    assert not right(outcomes)
+    assert all(len(each.show()) < 3000 for each in outcomes)
+    kinds = [each.error.kinds for each in outcomes if each.error is not None]
+    assert all(len(names) <= 21 and max(map(len, names)) <= 100 for names in kinds)  # one more: BrokenFile
+    assert time.process_time() - begun < 2
+
+
+def test_the_line_that_an_error_claims_is_a_line(nursery: Nursery, tmp_path: Path) -> None:
+    text = "def double(x):\n    e = SyntaxError('x')\n    e.filename, e.lineno = 'my_work.py', 10**6000\n    raise e\n"
+    assert answers(nursery, tmp_path / "my_work.py", text)[0].show() == "SyntaxError: x"
+
+
+def test_nothing_that_is_shown_differs_from_run_to_run(nursery: Nursery, tmp_path: Path) -> None:
+    """Neither the addresses of objects nor what Python and NumPy draw without a seed."""
+    text = "import random\nimport numpy as np\ndef double(x):\n    print(object())\n"
+    text += "    return [object(), double, random.random(), np.random.rand(2).tolist()] if x else None\n"
+    text += "class E(Exception):\n    pass\n"
+    shown = []
+    for _ in range(2):
+        with Nursery(LIMITS) as other:
+            (tmp_path / "my_work.py").write_text(text)
+            with other.guarded(tmp_path / "my_work.py", DOUBLE) as answer:
+                shown.append([each.show() for each in answer.calls(CASES)] + [answer.printed])
+    assert shown[0] == shown[1]
+    assert "<object object>" in shown[0][0]
+    assert "0x" not in "".join(shown[0])
+
+
+def test_a_message_can_be_written_to_a_file(nursery: Nursery, tmp_path: Path) -> None:
+    outcomes = answers(nursery, tmp_path / "my_work.py", "def double(x):\n    raise ValueError('\\ud800')")
+    assert outcomes[0].show().encode().startswith(b"ValueError: \\ud800")
 
 
 def test_a_sleeping_answer_is_ended_by_the_clock_on_the_wall(tmp_path: Path) -> None:

@@ -10,9 +10,14 @@ import numpy as np
 from tinylm.course.exercise import Case
 from tinylm.course.problem import Problem
 
-__all__ = ["cases_of", "order", "search", "text"]
+__all__ = ["Enough", "cases_of", "order", "search", "text"]
 
 DIGITS = 12  # of what a forward pass left for backward; far below every tolerance, above what machines differ by
+
+
+class Enough(BaseException):
+    """Ask no more; no Exception, so that Hypothesis lets it through."""
+
 
 _DRAWN: dict[Any, tuple[Any, tuple[Case, ...]]] = {}
 
@@ -38,7 +43,7 @@ def cases_of(problem: Problem, *, seed: int = 0, tries: int = 100) -> tuple[Case
 def search(problem: Problem, wanted: Callable[[Case], bool], *, seed: int = 0, tries: int = 100) -> None:
     """Ask about drawn cases until one is wanted, then about ever simpler ones that are; equal seeds draw alike.
 
-    What comes of it is for `wanted` to keep. An error that is no Exception ends the search, and passes through.
+    What comes of it is for `wanted` to keep; it may raise Enough to end the search.
     Raises ImportError naming the extra where Hypothesis is not installed.
     """
     try:
@@ -57,7 +62,7 @@ def search(problem: Problem, wanted: Callable[[Case], bool], *, seed: int = 0, t
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
-    with _no_constants(), suppress(NoSuchExample):
+    with _no_constants(), suppress(NoSuchExample, Enough):
         find(problem.inputs().map(_steady), wanted, settings=how, random=Random(seed))
 
 

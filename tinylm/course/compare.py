@@ -92,7 +92,7 @@ def _compare_arrays(expected: Any, got: Any, at: str, tolerance: Tolerance) -> s
         return None
     index = tuple(int(i) for i in np.argwhere(~close)[0]) if want.ndim else ()
     place = f"at {at[3:-2] if at else ''}{list(index)}: " if index else at
-    return f"{place}{show(have[index].item())}, expected {show(want[index].item())}"
+    return f"{place}{show(have.item(index))}, expected {show(want.item(index))}"
 
 
 def _dtypes_agree(want: np.ndarray, have: np.ndarray) -> bool:

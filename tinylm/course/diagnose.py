@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from tinylm.course.cases import cases_of, order, search, text
+from tinylm.course.cases import Enough, cases_of, order, search, text
 from tinylm.course.exercise import Case
 from tinylm.course.expect import difference, expected_of, quiet, settings_key, similar
 from tinylm.course.outcome import Answer, Here, Outcome
@@ -16,6 +16,7 @@ __all__ = ["diagnose"]
 
 FEW = 3  # drawn inputs that tell a fault from a right answer; where there are fewer, the smallest is looked for
 SEARCH = 300  # inputs that are drawn in looking for it
+ASKS = 100  # inputs that are tried in making it smaller
 # An answer is most like a fault where they agree on at least this share of the inputs on which either goes wrong. Were
 # its own fault unknown, one answer in a hundred would be called like another of its problem (test_diagnose.py counts).
 LIKE = 0.8
@@ -68,15 +69,15 @@ class Catalogue:
 
 
 _CATALOGUES: dict[Any, tuple[Problem, Catalogue]] = {}
-_WITNESSES: dict[Any, tuple[Problem, tuple[Case, ...]]] = {}
+_WITNESSES: dict[Any, tuple[Problem, tuple[Case, ...], Catalogue]] = {}
 
 
 def diagnose(
     problem: Problem, answer: Answer, outcomes: Sequence[Outcome], *, seed: int = 0, tries: int = 100
 ) -> tuple[Named, ...]:
     """The faults as which an answer behaves: one that agrees wherever either goes wrong; else two at once that do;
-    else one or two that do but for the inputs on which the answer raises an error; else the one that it is most like;
-    else none.
+    else one or two that do but for the inputs on which the answer or the library alone raises an error; else the one
+    that it is most like; else none.
 
     outcomes  what the answer did on the drawn inputs, in order; fewer where it was stopped and is not asked again
 
@@ -103,7 +104,7 @@ def diagnose(
         found.sort(key=lambda each: (-each[0], -each[2], _length(each[3]), each[3].name))
         if found and found[0][0] == 1:
             return (_named(*found[0][1:]),)
-        crashes = {i for i in wrong if got[i].error is not None and known.expected[i].error is None}
+        crashes = {i for i in wrong if (got[i].error is None) != (known.expected[i].error is None)}
         none: set[int] = set()
         for apart in (none, crashes) if crashes and len(wrong) - len(crashes) >= LEAST else (none,):
             rest = [i for i in (*sorted(wrong), *(i for i in asked if i not in wrong)) if i not in apart]
@@ -143,18 +144,26 @@ def _catalogue(problem: Problem, seed: int, tries: int) -> Catalogue:
         builder = Catalogue(problem, cases, (), ordered)
         faults = tuple(fault for fault in ordered if builder.answer((fault,)) is not None)
         expected = expected_of(problem, cases)
-        extra = _witnesses(replace(problem, chosen={}), faults, seed, tries)
+        extra, drawn = _witnesses(replace(problem, chosen={}), faults, seed, tries)
         with quiet():
             expected += tuple(Here(problem.reference, problem.drive).calls(extra))
-        _CATALOGUES[key] = problem, Catalogue(problem, cases + extra, expected, faults)
+        known = Catalogue(problem, cases + extra, expected, faults)
+        if not problem.chosen:  # what the faults did while witnesses were looked for
+            known.outcomes.update({names: dict(done) for names, done in drawn.outcomes.items()})
+        _CATALOGUES[key] = problem, known
     return _CATALOGUES[key][1]
 
 
-def _witnesses(problem: Problem, faults: tuple[Fault, ...], seed: int, tries: int) -> tuple[Case, ...]:
-    """Small inputs that tell a fault from a right answer, or from another fault, where few of the drawn ones do."""
+def _witnesses(
+    problem: Problem, faults: tuple[Fault, ...], seed: int, tries: int
+) -> tuple[tuple[Case, ...], Catalogue]:
+    """Small inputs that tell a fault from a right answer, or from another fault, where few of the drawn ones do.
+
+    With them comes what the faults do on the drawn ones.
+    """
     key = settings_key(problem), seed, tries
     if key in _WITNESSES:
-        return _WITNESSES[key][1]
+        return _WITNESSES[key][1:]
     cases = cases_of(problem, seed=seed, tries=tries)
     drawn = Catalogue(problem, cases, expected_of(problem, cases), faults)
     reference = Here(problem.reference, problem.drive)
@@ -162,8 +171,13 @@ def _witnesses(problem: Problem, faults: tuple[Fault, ...], seed: int, tries: in
 
     def look(one: Here, other: Here) -> None:
         best: list[Case] = []
+        asked = 0
 
         def differ(each: Case) -> bool:
+            nonlocal asked
+            asked += bool(best)
+            if asked > ASKS:
+                raise Enough
             unlike = not similar(problem, each, *(next(version.calls((each,))) for version in (one, other)))
             if unlike and (not best or order(each) < order(best[0])):
                 best[:] = [each]
@@ -186,5 +200,5 @@ def _witnesses(problem: Problem, faults: tuple[Fault, ...], seed: int, tries: in
                 if pair[0] is not None and pair[1] is not None:
                     look(pair[0], pair[1])
     new = {key: each for key, each in found.items() if key not in set(map(text, cases))}
-    _WITNESSES[key] = problem, tuple(sorted(new.values(), key=order))
-    return _WITNESSES[key][1]
+    _WITNESSES[key] = problem, tuple(sorted(new.values(), key=order)), drawn
+    return _WITNESSES[key][1:]

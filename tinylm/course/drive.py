@@ -5,6 +5,7 @@ weights are drawn from a seed, and a gradient is asked for with weights that fol
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -125,10 +126,14 @@ def _lively(part: Any, seed: int) -> Any:
     if not isinstance(part, Module):
         return part
     for name, parameter in part.named_parameters():
-        rng = np.random.default_rng([seed, *name.encode()])
         with writing(parameter.data) as data:
-            data[...] = rng.integers(-6, 7, parameter.shape) / 8 + 0.0625
+            data[...] = _weights(name, parameter.shape, seed)
     return part.eval()
+
+
+@cache
+def _weights(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, *name.encode()]).integers(-6, 7, shape) / 8 + 0.0625
 
 
 def _in_two(call: Any, config: GPTConfig, seen: int) -> Any:

@@ -175,13 +175,19 @@ def updated(answer: Any, p: Array, gradients: Sequence[Array], **settings: Any) 
 
 
 def clipped(answer: Any, gradients: Sequence[Array], max_norm: float) -> Any:
-    """The norm before, as exact as the arrays are, and the arrays after, of an answer like `clip_gradients`."""
+    """The norm before and the scale, as exact as the arrays are, and the arrays after, of an answer like
+    `clip_gradients`; where it gives no scale, the one that follows from its norm.
+    """
     arrays = [gradient.copy() for gradient in gradients]
     result = answer(arrays, max_norm)
     if _empty(result):
         return result
     norm = result[0] if isinstance(result, tuple) else result
-    return (arrays[0].dtype.type(norm) if isinstance(norm, (float, np.floating)) else norm), arrays
+    if not isinstance(norm, (float, np.floating)):
+        return norm, arrays
+    scale = result[1] if isinstance(result, tuple) else min(1.0, max_norm / (norm + 1e-6))
+    as_exact = arrays[0].dtype.type
+    return as_exact(norm), arrays, as_exact(scale)
 
 
 def chosen(answer: Any, logits: Array, seen: Sequence[int], uniform: float, **settings: Any) -> Any:

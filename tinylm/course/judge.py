@@ -5,6 +5,8 @@ from math import inf, log2
 from types import EllipsisType
 from typing import Any
 
+import numpy as np
+
 from tinylm.course.cases import cases_of, text
 from tinylm.course.diagnose import diagnose
 from tinylm.course.exercise import Case
@@ -17,6 +19,7 @@ from tinylm.course.verdict import Verdict
 
 __all__ = ["judge"]
 
+MOST = 1 << 60  # of anything that is counted
 STOPS = 2  # calls that run into a limit before an answer is asked no more: each may cost the whole limit
 UNSTEADY = (
     "The same call does not do the same each time: something is kept from one call to the next (a default argument "
@@ -57,7 +60,7 @@ def judge(
         slow, work = _work(problem, answer)
         sentence = f"right, on all {len(got)} inputs"
         return (
-            verdict("slow", f"{sentence}, but it works too much", work=work)
+            verdict("slow", f"{sentence}, but it does too much work", work=work)
             if slow
             else verdict("right", sentence, work=work)
         )
@@ -161,8 +164,10 @@ def _work(problem: Problem, answer: Answer) -> tuple[bool, str]:
         if bad is not None and bad.stopped == "time":
             return True, f"At sizes {sizes} it did not come back in time: {work.says}."
         return False, f"The {work.unit} could not be counted: {bad.show() if bad else 'it ended early'}."
-    counts = [int(each.value) for each in outcomes]
-    grows = log2(counts[-1] / counts[-2]) if counts[-2] else (inf if counts[-1] else 0.0)
+    counts = [each.value for each in outcomes]
+    if not all(isinstance(each, (int, np.integer)) and 0 <= each <= MOST for each in counts):
+        return True, f"The {work.unit} could not be counted: what came is no number of them."
+    grows = log2(max(counts[-1], 1) / counts[-2]) if counts[-2] else (inf if counts[-1] else 0.0)
     text = f"{', '.join(map(str, counts))} {work.unit} at sizes {sizes}: it grows as n^{grows:.1f}"
     if grows <= work.limit:
         return False, f"{text}, as it may (n^{work.limit:g} at most)."

@@ -16,6 +16,7 @@ KINDS = {"right": "right", "slow": "right", "unwritten": "open", "missing": "ope
 MARKS = {"right": "✓", "wrong": "✗", "open": "…"}
 COLOURS = {"right": "\033[32m", "wrong": "\033[31m", "open": "\033[34m"}
 PLAIN = "\033[0m"
+LIKE = 0.8  # as in diagnose.py
 PARAGRAPH = '<p style="margin:.5em 0 0">'
 
 Row = tuple[str, str]  # label and text: a value or a call, to be shown letter by letter
@@ -135,6 +136,8 @@ def _behaves(named: Sequence[Named]) -> str:
     if sure:
         return f"It behaves as if {says}."
     each = named[0]
+    if each.agree < LIKE * each.of:  # such a one is named only if it agrees wherever there are no errors
+        return f"Where no error is raised or expected, it behaves as if {says}."
     tell = f"On {each.agree} of the {each.of} inputs that tell"
     return f"{tell}, it behaves as if {says}; on the others it goes wrong in another way."
 

@@ -29,7 +29,7 @@ def resemblance(pairs: Sequence[Pair]) -> str:
     part, pairs = _one_part(pairs)
     with np.errstate(all="ignore"):
         found = next(filter(None, (claims(pairs) for claims in (_kind, numbers, _sequences, _mappings))), "")
-    return f"{part}{found}" if found else part and f"{part[:-2]}."
+    return f"{part}{found[0].lower() + found[1:] if part else found}" if found else part and f"{part[:-2]}."
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +80,9 @@ def _word(value: Any) -> str:
         return "a truth value"
     if isinstance(value, (int, float, np.generic)):
         return "a number"
-    name = type(value).__name__
+    if isinstance(value, bytes):
+        return "bytes"
+    name = "dict" if isinstance(value, Mapping) else type(value).__name__  # a Counter is as good as a dict
     return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
@@ -102,10 +104,12 @@ def _sequences(pairs: list[Pair]) -> str:
         return ""
 
     def joined(value: Any) -> Any:
+        value = [part[0] if isinstance(part, tuple) and part else part for part in value]  # a text and what it is
         whole: Any = "" if value and isinstance(value[0], str) else b""
         return whole.join(value) if all(isinstance(part, type(whole)) for part in value) else None
 
     claims: list[tuple[str, Callable[[Any, Any], bool]]] = [
+        ("Something comes where nothing should.", lambda want, have: len(want) == 0 < len(have)),
         ("It comes in reversed order.", lambda want, have: same(list(want)[::-1], list(have)) is None),
         ("The items are right, but in another order.", lambda want, have: _counted(want) == _counted(have)),
         ("It stops too early: what comes is right, but the end is missing.", lambda want, have: _starts(want, have)),
@@ -148,6 +152,11 @@ def _mappings(pairs: list[Pair]) -> str:
     """Dictionaries."""
     if not all(isinstance(each, Mapping) for pair in pairs for each in pair):
         return ""
+    kinds = [{_word(key) for pair in pairs for key in pair[place]} for place in (0, 1)]
+    if all(len(each) == 1 for each in kinds) and kinds[0] != kinds[1]:
+        return f"Each key should be {kinds[0].pop()}, and is {kinds[1].pop()}."
+    if said := _parts(pairs):
+        return said
     if all(set(want) == set(have) for want, have in pairs):
         inside = [
             (want[key], have[key]) for want, have in pairs for key in want if same(want[key], have[key]) is not None
@@ -158,3 +167,28 @@ def _mappings(pairs: list[Pair]) -> str:
     if all(set(want) < set(have) for want, have in pairs):
         return "There are keys too many."
     return ""
+
+
+def _parts(pairs: list[Pair]) -> str:
+    """Of results that have names, the same in every call: which of them are wrong, and what these have in common."""
+    names = list(pairs[0][0])
+    if not all(isinstance(name, str) for name in names) or any(
+        set(each) != set(names) for pair in pairs for each in pair
+    ):
+        return ""
+    bad = [name for name in names if any(same(want[name], have[name]) is not None for want, have in pairs)]
+    if not bad or len(bad) == len(names):
+        return ""
+    said = f"Of {_listed(names)} only {_listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong."
+    if len(bad) > 1:
+        return said
+    inside = [(want[bad[0]], have[bad[0]]) for want, have in pairs if same(want[bad[0]], have[bad[0]]) is not None]
+    return f"{said} {resemblance(inside)}".rstrip()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """
+    >>> _listed(["p", "m", "v"])
+    'p, m and v'
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

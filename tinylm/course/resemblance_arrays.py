@@ -9,6 +9,10 @@ __all__ = ["numbers"]
 
 Pair = tuple[Any, Any]  # expected, got
 Holds = Callable[[Any, Any], bool]  # of one pair
+WIDER = (
+    " A NumPy number such as np.sqrt(2), and an array of whole numbers or bools under a /, turn float32 into float64; "
+    "Python's own numbers (math.sqrt(2), 0.5) do not."
+)
 CLOSE = 1e-5  # relative: what a claim allows, wide enough for float32
 FACTORS = {2.0: "twice", 0.5: "half of", 3.0: "three times", 4.0: "four times", 0.25: "a quarter of"}
 
@@ -54,7 +58,8 @@ def _dtypes(pairs: list[Pair]) -> str:
         return "The numbers are nearly right: they are off by a little more than rounding."
     if len(kinds) == 1:
         want, have = kinds.pop()
-        return f"The numbers are right, but their dtype is {have} where {want} is expected."
+        more = WIDER if (want, have) == ("float32", "float64") else ""
+        return f"The numbers are right, but their dtype is {have} where {want} is expected.{more}"
     return "The numbers are right, but their dtype is not."
 
 
@@ -128,10 +133,14 @@ def _maps(pairs: list[Pair]) -> Iterator[tuple[str, Holds]]:
     kinds = {want.dtype.kind for want, _ in pairs}
     if kinds == {"b"}:
         yield "True and False are exchanged.", lambda want, have: bool((want != have).all())
+        yield "Whatever is wrong is True where it should be False.", lambda want, have: not (want & ~_true(have)).any()
+        yield "Whatever is wrong is False where it should be True.", lambda want, have: not (~want & _true(have)).any()
     else:
         yield "The results have lost their sign.", lambda want, have: _close(np.abs(want), have)
         if any(np.count_nonzero(want) > 1 for want, _ in pairs):
             yield "Each result is a multiple of what is expected, by another factor in each call.", _multiple
+        if any(want.ndim > 1 and want.shape[-1] > 1 for want, _ in pairs):
+            yield "Each row (along the last axis) is a multiple of what is expected, by a factor of its own.", _rowwise
     if kinds == {"f"}:
         yield "The results are the squares of what is expected.", _image(np.square)
         yield "The results are the square roots of what is expected.", _image(np.sqrt)
@@ -169,6 +178,8 @@ def _maps(pairs: list[Pair]) -> Iterator[tuple[str, Holds]]:
     if kinds <= {"i", "u"}:
         yield "Every wrong number is 1 too much.", lambda want, have: set((have - want.astype(float)).flat) <= {0, 1}
         yield "Every wrong number is 1 too little.", lambda want, have: set((have - want.astype(float)).flat) <= {0, -1}
+    if kinds == {"b"}:
+        return
     yield "Every wrong number is too large.", lambda want, have: bool((have > want)[_bad(want, have)].all())
     yield "Every wrong number is too small.", lambda want, have: bool((have < want)[_bad(want, have)].all())
 
@@ -179,6 +190,17 @@ def _multiple(want: Any, have: Any) -> bool:
         return False
     factor = float((other * flat).sum() / (flat * flat).sum())
     return factor > 0 and _close(flat * factor, other)
+
+
+def _rowwise(want: Any, have: Any) -> bool:
+    if want.ndim == 0:
+        return _multiple(want, have)
+    rows = zip(want.reshape(-1, want.shape[-1]), have.reshape(-1, want.shape[-1]), strict=True)
+    return all(_close(one, other) or _multiple(one, other) for one, other in rows) if want.size else True
+
+
+def _true(have: Any) -> Any:
+    return have.astype(bool)
 
 
 def _image(function: Callable[[Any], Any]) -> Holds:

@@ -19,6 +19,9 @@ __all__ = ["definition", "imports_for", "listing", "marked", "rows", "solution",
 
 WIDTH = 100  # of a note in a docstring
 NUMBER = r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)"
+NEEDS = (
+    " needs says for each gradient whether it is wanted; what stands in the place of one that is not does not matter."
+)
 Settings = Mapping[str, Any]
 
 
@@ -138,22 +141,32 @@ def _about_op(problem: Problem) -> list[str]:
     """How an op is called and what it returns: its docstring takes that for granted."""
     if isinstance(problem.live, Op):
         more = " Return y, or y and a dict of what backward needs: both are right." * (problem.view is first)
-        return ["xp is the array library; the tests pass NumPy." + more]
+        return [f"xp is the array library; the tests pass NumPy. float32 in, float32 out.{more}"]
     for op in ops():
         if op.reference.backward is problem.live:
             gradients = [f"d{name}" for name in op.arrays]
             order = f"Return {', '.join(gradients)}, in this order" if len(gradients) > 1 else f"Return {gradients[0]}"
-            kept = ", ".join(name for name in op.reference.wanted if name != "needs")
-            needs = " needs says for each gradient whether it is wanted." if "needs" in op.reference.wanted else ""
+            kept = [name for name in op.reference.wanted if name != "needs"]
+            needs = NEEDS if "needs" in op.reference.wanted else ""
             statement = re.sub(r"\n\s*>>>.*", "", op.__doc__ or "", flags=re.S).rstrip()
             known = f"dy has the shape of y. {order}, each with the shape of its array." * (not problem.notes)
-            lines = [f"{known}{needs}".strip()]
-            lines += [f"By name come {kept}, as the forward has them, which is:"] if kept else ["The forward is:"]
+            lines = [
+                f"{known}{needs}".strip(),
+                "A gradient has the dtype of dy." * ("dtype of dy" not in problem.notes),
+            ]
+            whose = (
+                "comes by name, as the forward has it" if len(kept) == 1 else "come by name, as the forward has them"
+            )
+            lines += [f"{_listed(kept)} {whose}. The forward is:" if kept else "The forward is:"]
             return [
                 "\n".join(textwrap.wrap(" ".join(filter(None, lines)), WIDTH)),
                 textwrap.indent(_unindented(statement), "    "),
             ]
     return []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _unindented(doc: str) -> str:

@@ -24,6 +24,7 @@ Tried = tuple[Case, Outcome, Outcome, bool]  # the input, expected, got, whether
 EACH = 3  # inputs that go well, and that go wrong, before it is said when which comes
 ONLY = 5  # inputs that go wrong, all where something holds that is seldom so of the ones that go well:
 SELDOM = 0.3  # by chance that is so in 0.3 ** 5, one in four hundred
+RARE = 1e-4  # as likely it is by chance that an answer goes well wherever a thing holds, before that is said
 
 
 def symptom(problem: Problem, tried: Sequence[Tried]) -> str:
@@ -33,6 +34,16 @@ def symptom(problem: Problem, tried: Sequence[Tried]) -> str:
     with quiet():
         if any(got.stopped for _, _, got, _ in wrong):
             return _when(problem, tried, wrong, "It goes wrong")
+        silent = [each for each in wrong if each[1].error is not None and each[2].error is None]
+        if silent and not crashes and len(silent) < len(wrong):
+            others = [each for each in wrong if each[1].error is None]
+            asked = [each for each in tried if each[1].error is None]
+            words = (
+                _what(problem, silent),
+                _when(problem, asked, others, "Besides, it goes wrong"),
+                _what(problem, others),
+            )
+            return " ".join(filter(None, words))
         if not crashes or len(crashes) == len(wrong):
             return f"{_what(problem, wrong)} {_when(problem, tried, wrong, 'It goes wrong')}".strip()
         # two things are wrong; each is looked at by itself
@@ -86,6 +97,10 @@ def _when(problem: Problem, tried: Sequence[Tried], wrong: Sequence[Tried], what
         seldom = sum(says in each for each in good) <= SELDOM * len(good)
         if seldom and len(bad) >= ONLY and all(says in each for each in bad):
             return f"{what} only where {says}."
+    for says in known:
+        well = sum(says in each for each in good)
+        if (len(good) / len(facts)) ** well < RARE and not any(says in each for each in bad):
+            return f"{what} on no input where {says}."
     return ""
 
 

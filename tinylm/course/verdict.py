@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-__all__ = ["Failing", "Named", "Verdict"]
+__all__ = ["Failing", "Named", "Verdict", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +85,12 @@ class Verdict:
         data["named"] = tuple(Named(**each) for each in data.get("named", ()))
         data["solves"] = tuple(data.get("solves", ()))
         return cls(**data)
+
+
+def number(points: float) -> str:
+    """Points as they are written, to ten digits.
+
+    >>> number(3.0), number(2.5), number(0.1 + 0.2)
+    ('3', '2.5', '0.3')
+    """
+    return f"{points:.10g}"

@@ -30,6 +30,8 @@ def cosine(step, *, max_lr, min_lr, warmup, total):
 
 
 def unbroadcast(gradient, shape):
+    if gradient.ndim < len(shape):
+        raise ValueError("the shapes do not fit")
     while gradient.ndim > len(shape):
         gradient = gradient.sum(0)
     for axis, n in enumerate(shape):

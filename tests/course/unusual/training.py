@@ -26,7 +26,7 @@ def merges(counts, n_merges=None, *, tie_break="huggingface", rivals=0):
 
     def account(number, sign):
         ids, n = words[number]
-        for pair in zip(ids, ids[1:]):  # noqa: B905
+        for pair in zip(ids, ids[1:]):
             total[pair] += sign * n
             where[pair].add(number)
 
@@ -126,7 +126,8 @@ def getitem_backward(xp, dy, *, shape, index):
 
 def numerical_gradient(f, x, *, step=1e-3):
     """By columns of the identity, with steps of its own."""
-    return np.array([(f(x + e) - f(x - e)) / 2e-4 for e in np.eye(x.size).reshape(-1, *x.shape) * 1e-4]).reshape(x.shape)
+    steps = 1e-4 * np.eye(x.size).reshape(-1, *x.shape)
+    return np.array([(f(x + e) - f(x - e)) / 2e-4 for e in steps]).reshape(x.shape)
 
 
 def decode_with_offsets(ids, tokens):

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinylm.course.handout.cells import earned, judged
+from tinylm.course.handout.cells import judged
 from tinylm.course.handout.own import settings_of, whose
-from tinylm.course.handout.student import number
 from tinylm.course.report import verdict_text
 from tinylm.course.sandbox import Limits, Nursery
+from tinylm.course.verdict import number
 from tokenizer.formats import write_atomically
 
 __all__ = ["found", "handed_in_by", "main", "results"]
@@ -64,7 +64,7 @@ def results(plan: dict[str, Any], submission: Path, *, folder: Path) -> dict[str
             tests.append(
                 {
                     "name": name,
-                    "score": earned(verdict, points),
+                    "score": verdict.share * points,
                     "max_score": points,
                     "status": "passed" if verdict.status == "right" else "failed",
                     "output": verdict_text(verdict),

@@ -9,6 +9,7 @@ judge that its kernel imports: `tinylm grade` judges the submitted notebooks fro
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tinylm.course.judge import judge
 from tinylm.course.outcome import Here
 from tinylm.course.problem import problem_named
 from tinylm.course.report import verdict_html, verdict_text
-from tinylm.course.sandbox import Nursery
+from tinylm.course.sandbox import Limits, Nursery
 from tinylm.course.verdict import Verdict
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "award_from",
     "check",
     "check_variant",
-    "earned",
     "judged",
     "judged_cells",
 ]
@@ -69,7 +69,7 @@ def award_from(name: str, points: float, cells: Iterable[str], *, seed: int = 0)
     if not verdict.right:
         raise NotRightError(verdict_text(verdict))
     print(verdict_text(verdict))
-    return earned(verdict, points)
+    return verdict.share * points
 
 
 def _hidden_seed(folder: Path) -> int:
@@ -111,15 +111,12 @@ def judged(
 
     Raises OSError where there is no file, ValueError where it is neither Python nor a notebook.
     """
-    [verdict] = grading(path, [name], settings=settings, nursery=nursery)
-    if verdict.status == "right" and seed:
-        [verdict] = grading(path, [name], settings=settings, how=How(seed=seed), nursery=nursery)
+    with ExitStack() as stack:
+        nursery = nursery or stack.enter_context(Nursery(Limits()))
+        [verdict] = grading(Path(path), [name], settings=settings, nursery=nursery)
+        if verdict.status == "right" and seed:
+            [verdict] = grading(Path(path), [name], settings=settings, how=How(seed=seed), nursery=nursery)
     return verdict
-
-
-def earned(verdict: Verdict, points: float) -> float:
-    """The points of an answer: all where it is right, half where it is right and slow, else none."""
-    return float(points) * verdict.share
 
 
 class Shown:

@@ -5,8 +5,9 @@ import re
 from tinylm.course.handout.cells import SEED_FILE
 from tinylm.course.handout.notebook import Cell, answer, given, notebook, test
 from tinylm.course.handout.settings import Course, Item, Week
-from tinylm.course.handout.student import number, week_cells
+from tinylm.course.handout.student import week_cells
 from tinylm.course.stub import imports_for, marked
+from tinylm.course.verdict import number
 
 __all__ = ["nbgrader_files"]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tinylm.course.grade import UnreadableError, grading, read
-from tinylm.course.handout.cells import earned
-from tinylm.course.handout.student import number
 from tinylm.course.problem import problem_named
 from tinylm.course.report import verdict_text
 from tinylm.course.sandbox import Limits, Nursery
+from tinylm.course.verdict import number
 
 __all__ = ["answers", "main"]
 
@@ -77,7 +76,7 @@ def _judge(title: str, file: Path, worth: Mapping[str, float], settings: Mapping
             [verdict] = grading(file, [name], settings=settings, nursery=nursery)
             text = verdict_text(verdict)
             print(f"{text}\n" if "\n" in text else text, flush=True)
-            points += earned(verdict, worth[name])
+            points += verdict.share * worth[name]
             right += verdict.status == "right"
     print(f"\n{right} of {len(worth)} right, {number(points)} of {number(sum(worth.values()))} points\n", flush=True)
     return right == len(worth)

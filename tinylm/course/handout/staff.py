@@ -5,8 +5,9 @@ import io
 
 from tinylm.course.handout.own import OWN, own_settings
 from tinylm.course.handout.settings import Course, Week
-from tinylm.course.handout.student import STARS, number, statement
+from tinylm.course.handout.student import STARS, statement
 from tinylm.course.stub import solution
+from tinylm.course.verdict import number
 
 __all__ = ["hidden_tests", "staff_files"]
 
@@ -117,48 +118,54 @@ def _readme(course: Course, exports: tuple[str, ...]) -> str:
     week = course.weeks[0]
     students = "students/ID" if course.students else "student"
     variants = (
-        "\nEverybody has settings of their own, made from the secret and their id. Keep the secret where it is (a\n"
-        "file or TINYLM_SECRET): it stands in none of these folders. `tinylm grade` says whose settings an answer\n"
-        "solves that is wrong for its own.\n"
+        "\nEverybody has settings of their own, made from the secret and their id; `week_1/settings.json` has them.\n"
+        "Keep the secret where it is (a file or TINYLM_SECRET): it stands in none of these folders. Where an answer\n"
+        "is wrong for its own settings and right for those of others, the overview says whose.\n"
         if course.students
         else ""
     )
+    same = " Everybody gets the same exercises, without settings of their own." if course.students else ""
+    alone = f"tinylm grade submissions/ada.py{' --variant ada   # with TINYLM_SECRET set' * bool(course.students)}"
+    flags = "".join(f" --for {each}" for each in exports)
     made = {
-        "nbgrader": "* `nbgrader/` is an nbgrader course: `cd nbgrader && nbgrader generate_assignment week_1`, then "
-        "`nbgrader autograde week_1`.",
-        "pytest": "* `pytest/week_1/` is an autograder for Gradescope and the like: zip its files and upload them.",
-        "adapters": "* `adapters/` is for students who build a package of their own: they connect it in "
-        "`tests/adapters.py`.",
+        "nbgrader": f"* `../nbgrader/` is an nbgrader course; its README says what to type.{same}",
+        "pytest": "* `../pytest/week_1/` is an autograder for Gradescope and the like: zip its files and upload them.",
+        "adapters": "* `../adapters/` is for students who build a package of their own, in place of "
+        f"`../{students}/`: they connect it in `tests/adapters.py`.{same}",
     }
     listed = "\n".join(made[each] for each in exports)
     return f"""# {course.title}: for staff
 
 Nothing in this folder is for students.
 
-* `{students}/`, beside this folder, is what students get: zip it, or put it into a repository. No file of it tells an
+* `../{students}/` is what students get: zip it, or put it into a repository. No file of it tells an
   answer, a hidden test or the secret.
 * `rubric.md` and `rubric.csv` say what is worth how much, and which wrong versions the grader knows.
 * `week_1/reference/` holds the answers, as they stand in the library today.
 * `week_1/test_hidden.py` judges one hand-in under pytest, also on inputs that students have not seen.
-* `COURSE.toml` is the description that all of this was made from.
+* `COURSE.toml` is a copy of the description that all of this was made from.
 {listed}
 {variants}
 ## Grade a week
 
-Collect the hand-ins in a folder, one file or folder for each student (`ada.py`, `ben/my_work.py`, `eve/week_1.ipynb`):
+Collect the hand-ins in a folder, one file or folder for each student (`ada.py`, `ben/my_work.py`, `eve/week_1.ipynb`).
+Then, where your own COURSE.toml lies:
 
     tinylm grade submissions/ -o report/ --course COURSE.toml --week 1
 
 That writes the points as CSV, a page of feedback for each student, and an overview: which exercises were hard, and
-which mistakes were common. It may be stopped and started again. One hand-in alone:
+which mistakes were common. It may be stopped and started again. One hand-in alone, in this folder:
 
     WORK=submissions/ada.py pytest {week.name}/test_hidden.py
-    tinylm grade submissions/ada.py
+    {alone}
 
 ## Change the course
 
-Edit `COURSE.toml` and type `tinylm handout COURSE.toml -o .. --force` here. A file that differs from what was there is
-not lost: it is kept as NAME.old-1. `tinylm stub --list` shows every exercise there is.
+Edit your COURSE.toml and type, where it lies (DIR is the folder above this one):
+
+    tinylm handout COURSE.toml -o DIR --force{flags}
+
+A file that differs from what was there is not lost: it is kept as NAME.old-1. `tinylm stub --list` shows all exercises.
 
 Answers are cut from the installed tinylm; after an update of it, make the folders again.
 """

@@ -10,8 +10,9 @@ from tinylm.course.handout.settings import Course, Item, Week
 from tinylm.course.problem import plain
 from tinylm.course.stub import definition, imports_for, stubs
 from tinylm.course.variants import variants_of
+from tinylm.course.verdict import number
 
-__all__ = ["headline", "number", "statement", "stub_cell", "student_files", "week_cells"]
+__all__ = ["headline", "statement", "stub_cell", "student_files", "week_cells"]
 
 Settings = Mapping[str, Mapping[str, Any]]
 Keep = Callable[[Cell], Cell]
@@ -40,11 +41,6 @@ if __name__ == "__main__":
             sys.exit(command(sys.argv[1:]))
     sys.exit(main(HERE, sys.argv[1:]))
 '''
-
-
-def number(value: float) -> str:
-    """Points as they are written: 4, 2.5."""
-    return f"{value:g}"
 
 
 def statement(item: Item) -> str:

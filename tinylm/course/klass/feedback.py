@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from tinylm.course.klass.paper import mark, paper, styled_number
+from tinylm.course.klass.paper import mark, paper
 from tinylm.course.report import verdict_html
-from tinylm.course.verdict import Verdict
+from tinylm.course.verdict import Verdict, number
 
 __all__ = ["feedback"]
 
@@ -42,7 +42,7 @@ def feedback(
     if points is not None:
         reached = sum(points.get(each.problem, 0.0) * each.share for each in verdicts)
         whole = sum(points.get(each.problem, 0.0) for each in verdicts)
-        got += f": <b>{styled_number(reached)} of {styled_number(whole)}</b> points"
+        got += f": <b>{number(reached)} of {number(whole)}</b> points"
     parts.append(f"<p>{got}.</p>")
     parts += [f"<p>Note: {escape(note)}.</p>" for note in notes]
     links = (f'<li>{mark(each)} <a href="#{each.problem}">{each.problem}</a></li>' for each in verdicts)
@@ -51,7 +51,7 @@ def feedback(
         worth = ""
         if points is not None:
             most = points.get(each.problem, 0.0)
-            got = styled_number(most * each.share)
-            worth = f'<span class="points">{got} of {styled_number(most)}</span>'
+            got = number(most * each.share)
+            worth = f'<span class="points">{got} of {number(most)}</span>'
         parts.append(f'<section id="{each.problem}" aria-label="{each.problem}">{worth}{verdict_html(each)}</section>')
     return paper(f"{title}: feedback", "\n".join(filter(None, parts)), _RULES)

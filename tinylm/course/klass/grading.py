@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def grading_class(
     workers   processes; None: as many as there are cores
 
     What an earlier run has found for the same submission, exercises, settings and version is not looked for again, so
-    a run that was interrupted, or killed, goes on where it was. The report does not depend on that, nor on `workers`.
+    a run that was interrupted, or killed, goes on where it was; where the grader itself failed, it tries again. The
+    report does not depend on that, nor on `workers`.
     Raises ClassError, OSError, and UnknownExerciseError for a name that no exercise has.
     """
     folder, out, how = Path(folder), Path(out), how or How()
@@ -84,7 +85,7 @@ def grading_class(
     if not found:
         raise ClassError(f"{folder}: no submission found; expected files as ada.py or folders as ada/my_work.py")
     if how.secret and not how.others:
-        how = How(**{**_fields(how), "others": tuple(each.student for each in found)})
+        how = replace(how, others=tuple(each.student for each in found))
     kept = out / "results"
     kept.mkdir(parents=True, exist_ok=True)
     (out / "feedback").mkdir(exist_ok=True)
@@ -96,7 +97,7 @@ def grading_class(
     to_do: dict[str, Submission] = {}
     for key, each in first_of_each(keys.values(), found).items():
         earlier = result_of(kept, key)
-        if earlier is None:
+        if earlier is None or earlier["failures"]:  # what failed in the grader is tried again
             to_do[key] = each
         else:
             of_key[key] = earlier
@@ -121,10 +122,6 @@ def grading_class(
     _write(
         out, found, {each.student: of_key[keys[each.student]] for each in found}, names, points, title or folder.name
     )
-
-
-def _fields(how: How) -> dict[str, Any]:
-    return {name: getattr(how, name) for name in How.__slots__}
 
 
 def _write(

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from tinylm.course.klass.alike import Alike
-from tinylm.course.klass.paper import MARKS, paper, styled_number
+from tinylm.course.klass.paper import MARKS, paper
 from tinylm.course.klass.statistics import Common, Exercised
-from tinylm.course.verdict import Verdict
+from tinylm.course.verdict import Verdict, number
 
 __all__ = ["overview"]
 
@@ -127,7 +127,7 @@ def _table(
     most: float,
 ) -> str:
     heads = "".join(f'<th scope="col"><span>{name}</span></th>' for name in names)
-    worth = f'<th scope="col">of {styled_number(most)} points</th>' if scores is not None else ""
+    worth = f'<th scope="col">of {number(most)} points</th>' if scores is not None else ""
     rows = []
     for student, verdicts in table.items():
         cells = []
@@ -137,7 +137,7 @@ def _table(
             said = "; ".join(f"as if {each.says}" for each in verdict.named) or says
             link = f'<a href="{escape(pages[student])}#{name}" title="{escape(f"{name}: {said}")}">{sign}</a>'
             cells.append(f"<td class={verdict.status}>{link}</td>")
-        score = f'<td class="sum">{styled_number(scores[student])}</td>' if scores is not None else ""
+        score = f'<td class="sum">{number(scores[student])}</td>' if scores is not None else ""
         rows.append(
             f'<tr><th scope="row">{_student(student, pages)}</th><td class="sum">{rights[student]}</td>{score}'
             f"{''.join(cells)}</tr>"

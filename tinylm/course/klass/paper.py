@@ -5,7 +5,7 @@ from html import escape
 from tinylm.course.verdict import Verdict
 from tokenizer.show.style import DARK, LIGHT
 
-__all__ = ["MARKS", "mark", "paper", "styled_number"]
+__all__ = ["MARKS", "mark", "paper"]
 
 # status → mark, what it means, and the colour of its ground in light and in dark; the mark says it without colours
 MARKS = {
@@ -62,12 +62,3 @@ def mark(verdict: Verdict) -> str:
     """A verdict as one character on its ground."""
     sign, says, *_ = MARKS[verdict.status]
     return f'<span class="mark {verdict.status}" role="img" aria-label="{escape(says)}">{sign}</span>'
-
-
-def styled_number(value: float) -> str:
-    """A number of points: 3, 2.5.
-
-    >>> styled_number(3.0), styled_number(2.5)
-    ('3', '2.5')
-    """
-    return f"{value:.2f}".rstrip("0").rstrip(".")

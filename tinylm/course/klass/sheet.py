@@ -4,8 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from tinylm.course.klass.paper import styled_number
-from tinylm.course.verdict import Verdict
+from tinylm.course.verdict import Verdict, number
 
 __all__ = ["harmless", "sheet"]
 
@@ -33,5 +32,5 @@ def sheet(names: Sequence[str], table: Mapping[str, Mapping[str, Verdict]], poin
     writer.writerow(["student", *names, "total"])
     for student, verdicts in table.items():
         got = [(1.0 if points is None else points.get(name, 0.0)) * verdicts[name].share for name in names]
-        writer.writerow([harmless(student), *map(styled_number, got), styled_number(sum(got))])
+        writer.writerow([harmless(student), *map(number, got), number(sum(got))])
     return text.getvalue()

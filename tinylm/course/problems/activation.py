@@ -76,7 +76,7 @@ add(
         inputs=inputs,
         view=first,
         faults=(
-            Fault("absolute", "negative numbers had turned positive", (("xp.maximum(x, 0)", "xp.abs(x)"),),
+            Fault("absolute", "negative numbers were made positive", (("xp.maximum(x, 0)", "xp.abs(x)"),),
                   "What becomes of -3?"),
             Fault("turned", "what is negative were kept, in place of what is positive",
                   (("xp.maximum(x, 0)", "xp.minimum(x, 0)"),), "What becomes of -3, and what of 3?"),

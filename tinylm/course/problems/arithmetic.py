@@ -144,7 +144,7 @@ add(
                   (("dy * b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)",
                     "dy * a ** xp.where(b == 0, xp.ones_like(b), b - 1)"),), "The derivative of a² is 2a."),
             Fault("zero_to_zero", "0 to the power of -1 were computed where a = b = 0",
-                  (("xp.where(b == 0, xp.ones_like(b), b - 1)", "(b - 1)"),),
+                  (("xp.where(b == 0, xp.ones_like(b), b - 1)", "(b - 1)"), (" if b else dy * 0", "")),
                   "a⁰ is 1 for every a: how steep is that?"),
             Fault("log_of_zero", "the logarithm of 0 were taken where a = 0",
                   (("xp.where(base == 0, xp.ones_like(base), base)", "base"),),

@@ -28,7 +28,7 @@ def close(expected: Any, got: Any) -> str | None:
 
 def _operands(draw: Any, *, causal: bool, exact: bool = False) -> tuple[list[Any], list[Any], dict[str, Any]]:
     """q, k and v; gates, or None; settings."""
-    lead, G, R = pick(draw, ((), 1, 1), ((), 1, 2), ((), 2, 1), ((), 2, 2), ((2,), 1, 1))
+    lead, G, R = pick(draw, ((), 1, 1), ((), 1, 2), ((), 2, 1), ((), 2, 2), ((2,), 1, 1), ((2,), 2, 2))
     T, D, E = whole(draw, 1, 3), whole(draw, 1, 2), whole(draw, 1, 2)
     S = T + whole(draw, 0, 1) if causal else whole(draw, 1, 3)
     dtype = np.float64 if exact else dtype_of(draw)
@@ -49,8 +49,12 @@ def mask_case(draw: Any) -> Any:
 
 
 def _mask(draw: Any, q: Any, k: Any) -> Any:
-    shape = (q.shape[-2], k.shape[-2])
-    return bools(draw, shape) if pick(draw, True, True, False) else None
+    if pick(draw, False, False, True):
+        return None
+    mask = bools(draw, (q.shape[-2], k.shape[-2]))
+    if pick(draw, *(False,) * 4, True):
+        mask[0] = False  # the first query may attend to nothing
+    return mask
 
 
 def attention_case(draw: Any) -> Any:

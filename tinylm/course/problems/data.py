@@ -60,6 +60,11 @@ add(
             Fault("rolled", "the last token of y were the first of x: the row is rolled, not cut one token later",
                   (("windows[:, 1:].copy()", "np.roll(windows[:, :-1], -1, axis=1)"),),
                   "The last token of y stands outside of x."),
+            Fault("drawn_twice", "y were drawn from the text anew, at other places than x",
+                  (("    return windows[:, :-1].copy(), windows[:, 1:].copy()",
+                    "    again = (rng or _default_data).integers(0, choices, batch_size)\n"
+                    "    y = np.stack([tokens[i + 1 : i + block_size + 1] for i in again]).astype(np.int64)\n"
+                    "    return windows[:, :-1].copy(), y"),), SHIFT),
             Fault("last_missing", "the last window never came",
                   (("len(tokens) - block_size\n", "len(tokens) - block_size - 1 or 1\n"),),
                   "Which is the last place where a window can begin?"),
@@ -92,7 +97,7 @@ add(
         inputs=windows_inputs,
         needs=("get_batch",),
         notes="Yield pairs (x, y) of arrays (B, T) with B up to batch_size and T = block_size, y one token later than "
-        "x; then the rest, if there is one, as a pair of shape (1, fewer).",
+        "x; then the rest, if there is one, as a pair of shape (1, fewer). Nothing comes of fewer than two tokens.",
         faults=(
             Fault("rest_dropped", "what is left at the end, shorter than a window, were dropped",
                   (("    if len(rest) > 1:\n", "    if False:\n"),), "Count the targets: all tokens but the first."),

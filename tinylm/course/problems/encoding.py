@@ -41,7 +41,11 @@ def _case(draw: Any, most: int, longest: int) -> Case:
 
 @drawn
 def word_inputs(draw: Any) -> Case:
-    return _case(draw, 6, 6)
+    each = _case(draw, 6, 6)
+    ids, ranks = each.args
+    if ids and pick(draw, *(False,) * 19, True):
+        ids = (ids * (live.LONG + 2))[: live.LONG + 2]
+    return case(ids, ranks)
 
 
 @drawn
@@ -107,7 +111,7 @@ add(
         imports=("from itertools import pairwise",),
         notes="ranks: (left id, right id) → (rank, id of the token that they become). Where a pair occurs twice, the "
         "leftmost is merged first; it ends when no pair of neighbours is in ranks. Ids need not be in the order of "
-        "ranks. The words of the tests are short: one way will do.",
+        "ranks. The words of the tests are short, of 130 ids at most: one way will do.",
         faults=(
             Fault("longest_match", "from left to right the longest token were taken that fits", (), RANK,
                   longest_match),

@@ -76,7 +76,7 @@ add(
         compare=computed(),
         variants={"label_smoothing": (0.0, 0.1, 0.2, 0.3), "reduction": ("mean", "sum")},
         faults=(
-            Fault("max_kept", "the maximum were not subtracted before e to the power",
+            Fault("max_kept", "the maximum were not subtracted",
                   (("flat - flat.max(axis=-1, keepdims=True)", "flat + 0"),),
                   "Try logits of 10000: e to that power is too large for any float."),
             Fault("min_taken", "the least logit were subtracted, not the greatest", (("flat.max(", "flat.min("),),
@@ -129,6 +129,9 @@ add(
             Fault("weight_forgotten", "weight were not used: nothing is averaged, nothing ignored",
                   (("dy.reshape(-1) * weight", "dy.reshape(-1) + 0 * weight"),),
                   "In a mean of N losses each counts 1/N."),
+            Fault("weight_averages", "each position counted 1/N, whatever weight says",
+                  (("dy.reshape(-1) * weight", "dy.reshape(-1) / weight.shape[0] + 0 * weight"),),
+                  "What does an ignored position count, and what each position of a sum?"),
             Fault("dy_forgotten", "dy were always 1", (("dy.reshape(-1) * weight", "dy.reshape(-1) * 0 + weight"),),
                   "The loss may be multiplied by something before backward comes here."),
             Fault("target_forgotten", "dlogits were p alone: nothing is subtracted at the target",

@@ -60,7 +60,10 @@ def hidden_case(draw: Any) -> Any:
         settings["dropout"] = 0.5
     if T > 1 and pick(draw, False, False, True):
         settings["seen"] = whole(draw, 1, T - 1)
-    return case(integers(draw, (B, T), 0, 4), **settings, seed=whole(draw, 0, 3))
+    shape: tuple[int, ...] = (B, T)
+    if "seen" not in settings and pick(draw, *(False,) * 9, True):
+        shape = pick(draw, (T,), (1, 0), (1, 9), (1, 1, T))  # none of which fits
+    return case(integers(draw, shape, 0, 4), **settings, seed=whole(draw, 0, 3))
 
 
 EVALUATION = """
@@ -96,7 +99,8 @@ self.h       the blocks in order, to be called as block(x, positions, cache)
 self.ln_f    the last norm
 
 With a cache the positions are what cache.begin(B, T, lengths) returns, and cache.commit() comes at the end.
-The tests give ids that fit, and neither lengths nor self.recompute.
+Without a cache T is self.config.block_size at most. Ids that do not fit, or are not (B, T) with T from 1 up, raise
+ValueError. The tests give neither lengths nor self.recompute.
 """
 
 add(
@@ -117,7 +121,7 @@ add(
                 "relu",
                 "relu stood in place of gelu",
                 (('F.gelu(hidden, approximate="tanh" if self.kind == "gelu_tanh" else "none")', "F.relu(hidden)"),),
-                "Which bend does self.kind name?",
+                "Which activation does self.kind name?",
             ),
             Fault(
                 "always_exact",
@@ -133,19 +137,19 @@ add(
             ),
             Fault(
                 "gate_not_bent",
-                "silu bent the wrong one of the two: c_gate(x) · silu(c_fc(x))",
+                "silu were of the wrong one of the two: c_gate(x) · silu(c_fc(x))",
                 (("F.silu(self.c_gate(x)) * hidden", "self.c_gate(x) * F.silu(hidden)"),),
-                "The gate is what is bent.",
+                "The activation is that of the gate.",
             ),
             Fault(
                 "sigmoid_gate",
-                "the gate were bent by the sigmoid, not by silu",
+                "the activation of the gate were the sigmoid, not silu",
                 (("F.silu(self.c_gate(x))", "F.sigmoid(self.c_gate(x))"),),
                 "silu(x) = x · σ(x).",
             ),
             Fault(
                 "no_bend",
-                "nothing bent between the two linear layers",
+                "there were no activation between the two linear layers",
                 (("hidden = F.gelu(", "_ = F.gelu("), ("F.silu(self.c_gate(x)) * hidden", "hidden * 1")),
                 "Two linear layers with nothing between them are one linear layer.",
             ),

@@ -155,6 +155,9 @@ add(
                     "        _multiply(gradient, min(1.0, max_norm / (math.sqrt(_square(gradient)) + 1e-6)))\n"
                     "    return norm,")),
                   "Σ goes over all arrays: try two arrays, one long and one short."),
+            Fault("not_in_place", "new arrays were made, and those that are given stayed as they are",
+                  (("                _multiply(gradient, scale)\n", "                pass\n"),),
+                  "Print one of the arrays after the call: has it changed?"),
             Fault("always_scaled", "small gradients were made longer: the min(1, …) is missing",
                   (("    if scale < 1:\n", "    if True:\n"),),
                   "What should happen where the norm is small already?"),

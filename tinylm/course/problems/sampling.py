@@ -144,7 +144,7 @@ add(
                   (("penalized / temperature", "penalized"),
                    ("drawn_from = probabilities(left)", "drawn_from = probabilities(left / temperature)")),
                   "Which stage is it that top-p follows?"),
-            Fault("temperature_forgotten", "there were no temperature but 0",
+            Fault("temperature_forgotten", "every temperature but 0 were 1",
                   (("penalized / temperature", "penalized"),), "Try 0.5 and 2."),
             Fault("filters_apart", "top-p saw all ids and not only what top-k let through",
                   ((TOP_P, "keep_top_p(probabilities(scaled), top_p)"),), ORDER),

@@ -39,7 +39,7 @@ def merge_backward_case(draw: Any) -> Any:
 
 
 RESHAPED = "A reshape keeps the order in memory. After it, do two features of one position still stand side by side?"
-STRIDES = "Which features belong to head 0: the first `size` ones, or every N-th?"
+STRIDES = "Which features belong to head 0: the first D (`size`), or every N-th?"
 
 add(
     Problem(

@@ -13,9 +13,9 @@ from tokenizer import ties as live
 def ties_inputs(draw: Any) -> Case:
     from hypothesis import strategies as st
 
-    letters = [97, 98, 32, 33, 200, 10, 173, 255]
+    letters = [97, 98, 32, 0, 33, 200, 10, 173, 255]
     made: dict[str, tuple[int, int]] = {}  # by what they spell, so that no two tokens are the same bytes
-    texts = {97: "a", 98: "b", 32: " "}
+    texts = {97: "a", 98: "b", 32: " ", 0: "\0"}
     for _ in range(pick(draw, 4, 5, 0, 3, 6)):
         left, right = pick(draw, *texts), pick(draw, *texts)
         if texts[left] + texts[right] not in made:

@@ -48,6 +48,13 @@ def merges_inputs(draw: Any) -> Case:
     return case({word.encode(): whole(draw, 1, 4) for word in words}, whole(draw, 1, 6))
 
 
+def overlapping(word: list[int], pair: tuple[int, int], token: int) -> list[int]:
+    """A token for every place where the pair begins, whatever was merged before it."""
+    begins = [tuple(word[i : i + 2]) == tuple(pair) for i in range(len(word))]
+    kept = [token if begins[i] else word[i] for i in range(len(word))]
+    return [each for i, each in enumerate(kept) if begins[i] or not (i and begins[i - 1])]
+
+
 def from_the_right(word: list[int], pair: tuple[int, int], token: int) -> list[int]:
     return live.merge_pair(word[::-1], pair[::-1], token)[::-1]
 
@@ -117,8 +124,10 @@ add(
         inputs=merge_pair_inputs,
         notes="Return a new list.",
         faults=(
-            Fault("overlapping", "an id could be part of two merges",
+            Fault("second_stays", "the second id of a merged pair stayed in the word",
                   (("            i += 2\n", "            i += 1\n"),), "After a merge, where does the search go on?"),
+            Fault("overlapping", "an id could be part of two merges", (),
+                  "Try three equal ids: after a merge, where does the search go on?", overlapping),
             Fault("first_only", "only the first occurrence were merged",
                   (("            i += 2\n", "            return [*merged, *word[i + 2 :]]\n"),), "Try [1, 2, 1, 2]."),
             Fault("from_the_right", "occurrences were merged from the right, so that “aaa” becomes a, aa", (),
@@ -177,6 +186,8 @@ add(
                   (("PairQueue(index, rule)",
                     "PairQueue(index, lambda pair, corpus: (corpus.tokens[pair[0]], corpus.tokens[pair[1]]))"),),
                   NEXT_TIE),
+            Fault("tie_greatest_bytes", "ties went to the greatest pair of byte strings",
+                  (("PairQueue(index, rule)", 'PairQueue(index, tie_rule("greatest_bytes"))'),), NEXT_TIE),
             Fault("counts_ignored", "a word counted once, however often it occurs",
                   (("pair_counts[pair] += count", "pair_counts[pair] += 1"),
                    ("self.pair_counts[old] -= count", "self.pair_counts[old] -= 1"),
@@ -190,7 +201,7 @@ add(
                   (("for pair in pairwise(word):\n            pair_counts", ONCE + "            pair_counts"),
                    ("before, after = list(pairwise(word)), list(pairwise(merged))",
                     f"before, after = {AGAIN.format('word')}, {AGAIN.format('merged')}")), AAA),
-            Fault("bytes_only", "pairs with a token made by merging were never merged",
+            Fault("bytes_only", "a pair with a token made by merging were never merged",
                   (("        return list(made)\n", "        return []\n"),), "A new token has new neighbours."),
             Fault("one_early", "it stopped one merge early", (("rank < n_merges", "rank < n_merges - 1"),),
                   "How many merges come for n_merges = 1?"),

@@ -8,7 +8,12 @@ from functools import reduce
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["AnswerRefused", "bar", "found"]
+from tinylm.course.sandbox.look import LIBRARY
+
+__all__ = ["AnswerRefused", "bar", "found", "refuse"]
+
+
+REFUSED = "this exercise is to write {}; the library's own may not be called"
 
 
 class AnswerRefused(RuntimeError):
@@ -21,14 +26,25 @@ def found(place: str) -> Any:
     return reduce(getattr, attribute.split("."), importlib.import_module(module))
 
 
-def bar(live: Any, symbol: str, file: str) -> None:
-    """Make the live object, and the kernels of an op, raise AnswerRefused while code of `file` is being run.
+def bar(live: Any, symbol: str, file: str, run: CodeType) -> None:
+    """Make the live object, and the kernels of an op, raise AnswerRefused while code of `file`, or `run`, is being run.
 
     It is the code of the functions that is replaced: whoever holds them, under whatever name, holds the barrier. Calls
     that do not come from the student's code, however deep below, go through.
     """
     for function in _functions(live):
-        _replace(function, _barrier(_copy(function), symbol, file))
+        _replace(function, _barrier(_copy(function), symbol, file, run))
+
+
+def refuse(answer: Any, live: Any, symbol: str) -> None:
+    """Raise AnswerRefused where the answer is a function or class of the library, or a class made from the live one."""
+    seen = answer
+    for _ in range(20):  # a partial of a partial, a wrapper of a wrapper
+        defined = inspect.isroutine(seen) or isinstance(seen, type)
+        own = defined and str(getattr(seen, "__module__", "")).split(".")[0] in LIBRARY
+        if seen is live or own or (isinstance(live, type) and isinstance(seen, type) and issubclass(seen, live)):
+            raise AnswerRefused(REFUSED.format(symbol))
+        seen = getattr(seen, "func", getattr(seen, "__wrapped__", None))
 
 
 def _functions(live: Any) -> Iterator[FunctionType]:
@@ -57,14 +73,14 @@ def _copy(function: FunctionType) -> FunctionType:
     return copy
 
 
-def _barrier(original: Callable[..., Any], symbol: str, file: str) -> Callable[..., Any]:
+def _barrier(original: Callable[..., Any], symbol: str, file: str, run: CodeType) -> Callable[..., Any]:
     look = sys._getframe
 
     def barrier(*args: Any, **settings: Any) -> Any:
         frame: Any = look(1)
         while frame is not None:
-            if frame.f_code.co_filename == file:
-                raise AnswerRefused(f"this exercise is to write {symbol}; the library's own may not be called")
+            if frame.f_code.co_filename == file or frame.f_code is run:
+                raise AnswerRefused(REFUSED.format(symbol))
             frame = frame.f_back
         return original(*args, **settings)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +23,7 @@ from tinylm.course.sandbox.line import Stopped
 from tinylm.course.sandbox.look import KEEP, allows
 from tinylm.course.sandbox.nursery import Kind, Nursery, Process
 from tinylm.course.sandbox.places import counting, has_tensor, live, place
+from tinylm.course.sandbox.unwire import steady
 from tinylm.course.sandbox.wire import WireError, encode
 
 __all__ = ["Guarded"]
@@ -120,10 +122,11 @@ class Guarded:
             case ("value", value, None):
                 return Outcome(value)
             case ("value", value, tuple() as after) if each is not None and len(after) == len(each.args):
-                changed = any(not _untouched(*pair) for pair in zip(each.args, after, strict=True))
-                return Outcome(value, after if changed else None)
+                with suppress(Exception):  # else it is something that nothing can be compared with
+                    changed = any(not _untouched(*pair) for pair in zip(each.args, after, strict=True))
+                    return Outcome(value, after if changed else None)
             case ("large", str(why)):
-                return Outcome(stopped="output", detail=f"it returned too much: {why}")
+                return Outcome(stopped="output", detail=f"it returned too much: {steady(why[:200])}")
         return Outcome(stopped="exit", detail="what came is no answer")
 
     def _reply(self, question: bytes) -> Any:
@@ -139,7 +142,9 @@ class Guarded:
             case ("error", list(kinds), str(message), int(line), str(text)) if kinds and all(
                 type(kind) is str for kind in kinds
             ):
-                error = Raised(tuple(kinds[:20]), message[:2000], line, text[:200])
+                names = tuple(steady(kind[:100]) for kind in kinds[:20])
+                where = line if 0 < line <= LARGEST else 0  # whatever an error says of itself
+                error = Raised(names, steady(message[:2000]), where, steady(text[:200]) if where else "")
                 if "MemoryError" in kinds:
                     more = f"it asked for more memory than there is for an exercise, {self.limits.memory >> 20} MiB"
                     return Outcome(error=error, stopped="memory", detail=f"{more}\n{error}")
@@ -224,7 +229,7 @@ class Guarded:
             case ("loaded",):
                 return None
             case ("missing", list(names)):
-                near = difflib.get_close_matches(problem.symbol, [str(name) for name in names], n=1)
+                near = difflib.get_close_matches(problem.symbol, [str(name)[:100] for name in names[:200]], n=1)
                 hint = f"; did you mean {near[0]}?" if near else f"; for a beginning, type: tinylm stub {problem.name}"
                 message = f"{self.path.name} has no {problem.symbol}{hint}"
                 return Outcome(error=Raised(("MissingAnswer",), message))
@@ -241,7 +246,7 @@ def _read(path: Path) -> bytes:
 def _broken(outcome: Outcome, file: str) -> Outcome:
     """What came of a file that does not load, so that it is told from an answer that raises."""
     error = outcome.error
-    if error is None or outcome.stopped:
+    if error is None or outcome.stopped or "AnswerRefused" in error.kinds:
         return outcome
     return Outcome(error=Raised(("BrokenFile", *error.kinds), f"{file} cannot be run: {error}"))
 

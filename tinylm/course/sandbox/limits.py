@@ -13,7 +13,7 @@ class Limits:
              after `patience` times as many by the clock on the wall
     memory   bytes, besides those of Python and NumPy
     output   bytes that it may print
-    result   bytes that one call may return
+    result   bytes that its calls may return
 
     Raises ValueError for a limit that is not above 0.
     """
@@ -21,7 +21,7 @@ class Limits:
     seconds: float = 10.0
     memory: int = 1 << 30
     output: int = 1 << 20
-    result: int = 1 << 24
+    result: int = 1 << 22
     patience: float = 6.0
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from tinylm.course.sandbox.child import HEADER, NONCE
 from tinylm.course.sandbox.limits import Limits
-from tinylm.course.sandbox.unwire import decode
+from tinylm.course.sandbox.unwire import decode, steady
 from tinylm.course.sandbox.wire import WireError
 
 __all__ = ["Line", "Stopped"]
@@ -45,7 +45,7 @@ class Line:
         if out is not None:
             os.set_blocking(out, False)
             self._selector.register(out, selectors.EVENT_READ, "out")
-        self._tail, self._size = b"", 0
+        self._tail, self._size, self._received = b"", 0, 0
         self._ready, self._waited, self._begun = False, 0.0, 0.0
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class Line:
         """The last 2,000 characters that were printed."""
         with suppress(Stopped, OSError):
             self._listen()
-        return self._tail.decode("utf-8", "replace")[-2000:]
+        return steady(self._tail.decode("utf-8", "replace"))[-2000:]
 
     def begin(self) -> None:
         """Count time from here on: the process stands ready."""
@@ -94,6 +94,7 @@ class Line:
             self._waited = waited + time.monotonic() - begun
         if sending or len(answer) > size:
             raise Stopped("exit", "it wrote on the line between the exercise and the grader")
+        self._received += size
         try:
             return decode(bytes(memoryview(answer)[HEADER.size + NONCE :]))
         except WireError as error:
@@ -126,7 +127,7 @@ class Line:
         if answer[HEADER.size : HEADER.size + NONCE] != nonce:
             raise Stopped("exit", "it wrote on the line between the exercise and the grader")
         size: int = HEADER.unpack(answer[: HEADER.size])[0]
-        if size > self.limits.result + (1 << 16):
+        if self._received + size > self.limits.result + (1 << 16):
             raise Stopped("output", f"it returned more than {self.limits.result:,} bytes")
         return HEADER.size + NONCE + size
 

@@ -5,6 +5,7 @@ refused. Reading runs, imports and looks up nothing.
 """
 
 import math
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from tinylm.course.sandbox.wire import (
     INTEGER,
     ITEMS,
     LENGTH,
+    ROWS,
     SHAPE,
     SHOWN,
     Opaque,
@@ -27,9 +29,10 @@ from tinylm.course.sandbox.wire import (
     opaque_type,
 )
 
-__all__ = ["ALIKE", "decode"]
+__all__ = ["ALIKE", "decode", "steady"]
 
 ALIKE = 32  # keys of one dict or set that may share a hash: more are a try to make it slow
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def decode(data: bytes, *, run: Callable[[str], Any] | None = None) -> Any:
@@ -103,7 +106,8 @@ class _Reader:
     def array(self) -> np.ndarray:
         dtype = self.dtype()
         shape = [SHAPE.unpack(self.take(8))[0] for _ in range(self.take(1)[0])]
-        if len(shape) > 32 or math.prod(side or 1 for side in shape) > 1 << 48:
+        most = ROWS if 0 in shape else 1 << 48
+        if len(shape) > 32 or math.prod(side or 1 for side in shape) > most:
             raise WireError("an array of too many sides, or too long")
         return _numbers(self.take(math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
 
@@ -148,7 +152,12 @@ def _opaque(parts: list[Any]) -> Opaque:
     kind, shown = parts
     if type(kind) is not str or type(shown) is not str or len(kind) > 60 or len(shown) > SHOWN:
         raise WireError("something of no form that is too long")
-    return opaque_type(kind if kind.isidentifier() else "object")(kind, shown)
+    return opaque_type(kind if kind.isidentifier() else "object")(kind, steady(shown))
+
+
+def steady(text: str) -> str:
+    """Text that can be written anywhere, and without the addresses of objects, which are new in every process."""
+    return ADDRESS.sub("", text).encode("utf-8", "backslashreplace").decode()
 
 
 def _bounds(make: Any) -> Callable[[list[Any]], Any]:

@@ -18,6 +18,7 @@ __all__ = ["Opaque", "WireError", "class_of", "encode", "opaque_type"]
 DEPTH = 64  # of containers in containers
 ITEMS = 1 << 20  # values in one message, those of arrays not counted
 INTEGER = 1 << 17  # bytes of an int: some 300,000 digits
+ROWS = 1 << 14  # of an array that holds nothing: who takes one row after the other must come to an end
 SHOWN = 200  # characters of what has no form here
 
 DTYPES = frozenset(
@@ -107,6 +108,8 @@ class _Writer:
         if dtype.str not in DTYPES:
             _unformed(self, value, depth)
             return
+        if 0 in shape and math.prod(side or 1 for side in shape) > ROWS:
+            raise WireError(f"an array of shape {shape}, which holds nothing")
         if dtype.itemsize * math.prod(shape) > self.limit:
             raise WireError(f"an array of more than {self.limit:,} bytes")
         self.out += b"a" + dtype.str.encode() + bytes([len(shape)]) + b"".join(map(SHAPE.pack, shape))
