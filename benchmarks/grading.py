@@ -6,8 +6,9 @@
 
 1. Every fault of the catalogue is given as an answer: it must be found wrong, and named as itself.
 2. The right but unusual answers in tests/course/unusual must all be accepted, in the sandbox as students' files are.
-3. Random changes of one place in the answer's syntax tree must be noticed. Those that are not are listed with the
-   reason, in EXPLAINED, why they are no fault; a survivor without a reason counts against the grader.
+3. Changes of one place in the answer's syntax tree must be noticed: all that the rules of grading_mutants.py make, or
+   so many of each exercise, drawn with the seed. Those that are not noticed are listed with the reason, in
+   grading_explained.py, why they are no fault; a survivor without a reason counts against the grader.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.grading_explained import EXPLAINED  # noqa: E402
+from benchmarks.grading_explained import reason  # noqa: E402
 from benchmarks.grading_mutants import Mutant, some  # noqa: E402
 from tinylm.course.cases import cases_of  # noqa: E402
 from tinylm.course.expect import difference, expected_of, quiet  # noqa: E402
@@ -160,20 +161,17 @@ def random_changes(chosen: list[Problem], workers: int, per_exercise: int, seed:
         trial for rows in spread(try_mutants, [p.name for p in chosen], workers, per_exercise, seed) for trial in rows
     ]
     survivors = [trial.mutant for trial in trials if not trial.noticed]
-    harmless = [mutant for mutant in survivors if reason(mutant)]
-    for mutant in survivors:
-        print(f"  {mutant}\n      {reason(mutant) or 'NOT EXPLAINED: a fault that goes unnoticed'}")
-    caught = len(trials) - len(survivors)
+    why = {mutant: reason(mutant) or "NOT EXPLAINED: a fault that goes unnoticed" for mutant in survivors}
+    for each in dict.fromkeys(why.values()):
+        print(f"  {each}", *(mutant for mutant in survivors if why[mutant] == each), sep="\n      ")
+    harmless = sum(bool(reason(mutant)) for mutant in survivors)
+    caught, faulty = len(trials) - len(survivors), len(trials) - harmless
     print(
-        f"changes: {len(trials)} in {len(chosen)} exercises, {caught} noticed ({share(caught, len(trials))}); of the "
-        f"{len(survivors)} others {len(harmless)} change nothing that is asked for"
+        f"changes: {len(trials)} in {len(chosen)} exercises, {caught} noticed ({share(caught, len(trials))}); "
+        f"{harmless} of the {len(survivors)} others change nothing that is asked for, so of {faulty} faults "
+        f"{share(caught, faulty)} are noticed"
     )
-    return caught >= CAUGHT * len(trials) and len(harmless) == len(survivors)
-
-
-def reason(mutant: Mutant) -> str:
-    """Why a change that is not noticed is no fault; "" where nobody has said so."""
-    return EXPLAINED.get((mutant.problem, mutant.old, mutant.new), "")
+    return caught >= CAUGHT * faulty
 
 
 def share(part: int, whole: int) -> str:
@@ -193,7 +191,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=PARTS, help="this part; may be given again")
     parser.add_argument("--exercise", action="append", default=[], metavar="NAME", help="may be given again")
-    parser.add_argument("--per-exercise", type=int, default=8, metavar="N", help="changes of each answer (default 8)")
+    parser.add_argument("--per-exercise", type=int, metavar="N", help="so many changes of each answer; else all")
     parser.add_argument("--seed", type=int, default=0, help="of the changes (default 0)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
@@ -203,7 +201,7 @@ def main() -> int:
     good = True
     for part in options.only or PARTS:
         if part == "mutants":
-            good &= random_changes(chosen, options.workers, options.per_exercise, options.seed)
+            good &= random_changes(chosen, options.workers, options.per_exercise or sys.maxsize, options.seed)
         else:
             good &= (faults if part == "faults" else unusual)(chosen, options.workers)
     return 0 if good else 1

@@ -20,33 +20,35 @@ NAMES = {"min": "max", "max": "min", "sin": "cos", "cos": "sin", "any": "all", "
          "zeros_like": "ones_like", "sum": "mean", "mean": "sum", "minimum": "maximum", "maximum": "minimum",
          "exp": "log", "log": "exp", "append": "extend", "argmax": "argmin"}  # fmt: skip
 # Left as they are, since nothing that is asked for depends on them: settings that the exercises tell students to leave
-# alone (more workers start processes); and zip's check that the caller gave lists of one length.
-ASIDE = ("workers", "executor", "progress", "task_size", "rivals", "strict")
-EITHER_WAY = ("max", "min", "maximum", "minimum", "suppress")  # whose two arguments may change places
+# alone (more workers start processes; models run in evaluation, where nothing is dropped); and zip's check that the
+# caller gave lists of one length.
+ASIDE = ("workers", "executor", "progress", "task_size", "rivals", "strict", "dropout", "rng", "rngs", "lengths")
+EITHER_WAY = ("max", "min", "maximum", "minimum", "suppress", "swapaxes")  # whose two arguments may change places
+CONVERSIONS = ("int", "float", "list", "tuple", "asarray")  # of what is as good as it comes, to Python and to NumPy
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: which source (the answer's own is 0, then its helpers), its line there, and both texts."""
+    """One change: in which source (the answer's own is 0, then its helpers), function and line, and both texts."""
 
     problem: str
     source: int
+    within: str
     line: int
     old: str
     new: str
     text: str  # of the whole changed source
 
     def __str__(self) -> str:
-        helper = f", helper {self.source}" if self.source else ""
-        return f"{self.problem}{helper}, line {self.line}: {self.old}  →  {self.new}"
+        return f"{self.problem}, line {self.line} of {self.within}: {self.old}  →  {self.new}"
 
 
 def mutants(problem: Problem) -> list[Mutant]:
     """Every change that there is to one place of the answer or its helpers, in the order of the source."""
     return [
-        Mutant(problem.name, number, line, old, new, text)
+        Mutant(problem.name, number, *change)
         for number, source in enumerate(problem.sources())
-        for line, old, new, text in _changes(source)
+        for change in _changes(source)
     ]
 
 
@@ -56,7 +58,8 @@ def some(problem: Problem, count: int, seed: int = 0) -> list[Mutant]:
     return Random(f"{seed} {problem.name}").sample(found, min(count, len(found)))
 
 
-def _changes(source: str) -> Iterator[tuple[int, str, str, str]]:
+def _changes(source: str) -> Iterator[tuple[str, int, str, str, str]]:
+    """Function, line, both texts and the whole changed source, for every change."""
     tree = ast.parse(source)
     for path, node in list(_places(tree, ())):
         for new in _alternatives(node):
@@ -67,7 +70,7 @@ def _changes(source: str) -> Iterator[tuple[int, str, str, str]]:
                 shown = _shown(tree, path)
                 before = ast.unparse(_at(tree, shown))
                 after = ast.unparse(_at(changed, shown)) if new is not None else "(left out)"
-                yield node.lineno, before, after, text
+                yield _within(tree, path), node.lineno, before, after, text
 
 
 Path = tuple[tuple[str, int | None], ...]
@@ -120,6 +123,12 @@ def _shown(tree: ast.AST, path: Path) -> Path:
     while len(path) > 1 and isinstance(_at(tree, path), bare) and not isinstance(_at(tree, path[:-1]), ast.stmt):
         path = path[:-1]
     return path
+
+
+def _within(tree: ast.AST, path: Path) -> str:
+    """The dotted name of the function in which a place is."""
+    over = (_at(tree, path[:n]) for n in range(1, len(path)))
+    return ".".join(each.name for each in over if isinstance(each, (ast.FunctionDef, ast.ClassDef)))
 
 
 def _at(tree: ast.AST, path: Path) -> ast.AST:
@@ -175,13 +184,14 @@ def _alternatives(node: ast.AST) -> Iterator[ast.AST | None]:
     if isinstance(node, ast.Name) and node.id in NAMES:
         yield _with(node, id=NAMES[node.id])
     if isinstance(node, ast.Call):
+        called = ast.unparse(node.func).rpartition(".")[2]
         for place, keyword in enumerate(node.keywords):
             if keyword.arg in ASIDE:
                 continue
             yield _with(node, keywords=node.keywords[:place] + node.keywords[place + 1 :])
-        if len(node.args) == 2 and ast.unparse(node.func).rpartition(".")[2] not in EITHER_WAY:
+        if len(node.args) == 2 and called not in EITHER_WAY:
             yield _with(node, args=node.args[::-1])
-        if len(node.args) == 1 and not node.keywords:
+        if len(node.args) == 1 and not node.keywords and called not in CONVERSIONS:
             yield node.args[0]
     if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) > 1:
         yield _with(node, value=ast.Tuple(node.value.elts[::-1], ast.Load()))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import grading
+from benchmarks.grading_explained import EXPLAINED, UNASKED, matches
 from benchmarks.grading_mutants import Mutant, mutants, some
 from tinylm.course.exercise import case
 from tinylm.course.problem import XP, Problem, problem_named, problems
@@ -113,6 +114,9 @@ def test_an_endless_change_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_explanation_is_of_a_change_that_there_is() -> None:
-    names = {key[0] for key in grading.EXPLAINED}
-    there = {(m.problem, m.old, m.new) for name in names for m in mutants(problems()[name])}
-    assert set(grading.EXPLAINED) <= there
+    patterns = {(name, old, new) for those in EXPLAINED.values() for names, old, new in those for name in names.split()}
+    for name in {pattern[0] for pattern in patterns} | {key[0] for key in UNASKED}:
+        there = mutants(problems()[name])
+        meant = [pattern for pattern in patterns if pattern[0] == name]
+        assert not [pattern for pattern in meant if not any(matches(mutant, pattern) for mutant in there)]
+        assert {within for problem, within in UNASKED if problem == name} <= {mutant.within for mutant in there}

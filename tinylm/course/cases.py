@@ -23,13 +23,15 @@ _DRAWN: dict[Any, tuple[Any, tuple[Case, ...]]] = {}
 
 
 def cases_of(problem: Problem, *, seed: int = 0, tries: int = 100) -> tuple[Case, ...]:
-    """What is drawn from `problem.inputs` with this seed, each once, the smallest first; at most `tries`.
+    """The corners, and what is drawn from `problem.inputs` with this seed, each once, the smallest first.
+
+    tries   how many are drawn at most
 
     The same on every machine that has the same version of Hypothesis, whatever else is loaded. Drawn once a process.
     """
     key = (id(problem.inputs), seed, tries)
     if key not in _DRAWN:
-        found: dict[str, Case] = {}
+        found = {text(each): each for each in problem.corners}
 
         def collect(each: Case) -> bool:
             found.setdefault(text(each), each)

@@ -74,6 +74,7 @@ class Problem:
     level     1 (a line or two) to 4 (an afternoon)
     minutes   how long it takes somebody who knows the topic
     inputs    () → Hypothesis strategy of Case; Hypothesis is imported inside
+    corners   cases that are asked about besides those that are drawn: what a hundred draws may miss
     faults    plausible wrong versions
     needs     what to have understood before, names of problems; none of them has to be solved
     symbol    the name in the student's file; the problem's own where it is not given
@@ -107,6 +108,7 @@ class Problem:
     variants: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     work: Work | None = None
     notes: str = ""
+    corners: tuple[Case, ...] = ()
     chosen: Mapping[str, Any] = field(default_factory=dict)  # of the variants: set by `variant`
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ def _operands(draw: Any, *, causal: bool, exact: bool = False) -> tuple[list[Any
     """q, k and v; gates, or None; settings."""
     lead, G, R = pick(draw, ((), 1, 1), ((), 1, 2), ((), 2, 1), ((), 2, 2), ((2,), 1, 1), ((2,), 2, 2))
     T, D, E = whole(draw, 1, 3), whole(draw, 1, 2), whole(draw, 1, 2)
-    S = T + whole(draw, 0, 1) if causal else whole(draw, 1, 3)
+    S = T + whole(draw, 0, 1) if causal else whole(draw, 1, 4)
     dtype = np.float64 if exact else dtype_of(draw)
     q, k, v = (
         array(draw, (*lead, heads, length, width), dtype)

@@ -25,6 +25,12 @@ def unbroadcast_case(draw: Any) -> Any:
     return case(gradient, tuple(1 if pick(draw, True, False) else side for side in kept))
 
 
+UNFIT = (  # as many elements as the gradient has, and yet no shape of which it is a broadcast form
+    case(np.ones((3, 2)), (2, 3)),
+    case(np.ones((2, 2, 3)), (2, 3, 2)),
+)
+
+
 def leading_only(gradient: Any, shape: tuple[int, ...]) -> Any:
     unbroadcast(gradient, shape)  # raises where the shape does not fit
     return gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
@@ -131,6 +137,9 @@ def gradient_case(draw: Any) -> Any:
     return case(pick(draw, *FUNCTIONS), array(draw, shape_of(draw, 1, 2, 3)))
 
 
+SINE = case(FUNCTIONS[-1], np.array([1.0]))  # for which a step of 1 is too coarse
+
+
 def _element_by_element(f: Any, x: Any, step: float, slope: Any, restore: bool = True) -> Any:
     x, gradient = x.copy(), np.zeros(x.shape)
     for index in np.ndindex(x.shape):
@@ -185,6 +194,7 @@ add(
         level=2,
         minutes=30,
         inputs=drawn(unbroadcast_case),
+        corners=UNFIT,
         notes="gradient is an array, shape the shape of what was broadcast; the result has that shape.",
         faults=(
             Fault(
@@ -339,6 +349,7 @@ add(
         level=2,
         minutes=25,
         inputs=drawn(gradient_case),
+        corners=(SINE,),
         needs=("numerical_slope",),
         compare=nearly(2e-5, 2e-5),
         notes="A central difference is enough here: be right to 5 digits.",

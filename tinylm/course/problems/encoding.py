@@ -41,11 +41,7 @@ def _case(draw: Any, most: int, longest: int) -> Case:
 
 @drawn
 def word_inputs(draw: Any) -> Case:
-    each = _case(draw, 6, 6)
-    ids, ranks = each.args
-    if ids and pick(draw, *(False,) * 19, True):
-        ids = (ids * (live.LONG + 2))[: live.LONG + 2]
-    return case(ids, ranks)
+    return _case(draw, 6, 6)
 
 
 @drawn
@@ -96,6 +92,7 @@ def one_sweep(ids: Sequence[int], ranks: Ranks) -> list[int]:
     return found
 
 
+LONG_WORD = case([0, 1] * 65, {(0, 1): (0, 2), (2, 2): (1, 3), (3, 3): (2, 4)})
 RANK = "Write down all pairs of the word with their ranks: which one is merged first?"
 
 add(
@@ -106,6 +103,7 @@ add(
         level=2,
         minutes=30,
         inputs=word_inputs,
+        corners=(LONG_WORD,),
         helpers=(live.lowest,),
         needs=("merge_pair",),
         imports=("from itertools import pairwise",),

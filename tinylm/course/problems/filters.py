@@ -37,14 +37,18 @@ def penalize_inputs(draw: Any) -> Case:
 @drawn
 def top_k_inputs(draw: Any) -> Case:
     logits = logits_of(draw)
-    if pick(draw, *(False,) * 19, True):  # more than NumPy's partition sorts as a whole, in no order
-        logits = np.arange(307) * whole(draw, 2, 39) % 307 / 4
     return case(logits, whole(draw, 1, len(logits) + 2))
 
 
 @drawn
 def top_p_inputs(draw: Any) -> Case:
     return case(p_of(draw), pick(draw, whole(draw, 1, 16) / 16, 0.3, 0.9, 1.0))
+
+
+LARGER_HALVES = 2.0 ** -np.array([3, 1, 4, 2, 5, 6, 6])  # the last ones are needed, too, where top_p is near 1
+MANY_TIES = np.where(np.arange(48) * 7 % 48 < 16, 2.0, 1.0) / 64  # more than NumPy sorts stably unless it is asked to
+TOP_P_CORNERS = (*(case(LARGER_HALVES, top_p) for top_p in (0.9, 0.96875, 1.0)), case(MANY_TIES, 0.7))
+LONG_ROW = np.arange(307) * 10 % 307 / 4  # more than NumPy's partition sorts as a whole, in no order
 
 
 @drawn
@@ -96,6 +100,7 @@ add(
         level=2,
         minutes=15,
         inputs=top_k_inputs,
+        corners=(case(LONG_ROW, 40),),
         imports=("import numpy as np",),
         faults=(
             Fault("ties_kept", "all ids were kept that are equal to the smallest one kept",
@@ -123,6 +128,7 @@ add(
         level=2,
         minutes=25,
         inputs=top_p_inputs,
+        corners=TOP_P_CORNERS,
         needs=("keep_top_k",),
         imports=("import numpy as np",),
         notes="The result is in the order of the ids, as p is. At least one id is kept, and ids that are not needed "

@@ -28,6 +28,9 @@ def adamw_inputs(draw: Any) -> Case:
     settings = {"lr": pick(draw, 0.5, 0.125), "weight_decay": pick(draw, 0.0, 0.5, 0.25)}
     if pick(draw, False, False, True):
         settings |= {"eps": 0.5}
+    for name in ("lr", "weight_decay"):
+        if pick(draw, *(False,) * 7, True):
+            del settings[name]  # the default
     return case(XP, p, g, m, v, t, **settings)
 
 
