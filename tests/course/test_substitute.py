@@ -186,10 +186,12 @@ def first_change() -> str | None:
 
 
 def state() -> list[object]:
-    """What there is to be put back: every global of the library, every method, every kernel."""
+    """What there is to be put back: every global of the library but its counters, every method, every kernel."""
     names = [name for name in sorted(sys.modules) if name.split(".")[0] in ("tinylm", "tokenizer")]
     modules = [sys.modules[name] for name in names if not name.startswith("tinylm.course")]
-    found: list[object] = [(m.__name__, name, id(value)) for m in modules for name, value in vars(m).items()]
+    found: list[object] = [
+        (m.__name__, name, id(value)) for m in modules for name, value in vars(m).items() if type(value) is not int
+    ]
     tables = [(m.__name__, name, value) for m in modules for name, value in vars(m).items() if type(value) is dict]
     found += [
         (module, name, str(key), id(entry))

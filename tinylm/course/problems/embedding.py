@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from tinylm.course.exercise import case
+from tinylm.course.exercise import Case, case
 from tinylm.course.problem import XP, Fault, Problem, add, backward_case, first
 from tinylm.course.problems.inputs import array, drawn, dtype_of, first_gradient, integers, pick, shape_of, whole
+from tinylm.course.work import COUNTED, linear
 from tinylm.ops import indexing as live
 
 
@@ -58,6 +59,17 @@ def used_only(xp: Any, dy: Any, *, ids: Any, shape: Any) -> Any:
     return dy, None
 
 
+def many_ids(n: int) -> Case:
+    """n ids of n."""
+    return case(XP, np.ones((n, 2)), np.arange(n)[::-1])
+
+
+def many_gradients(n: int) -> Case:
+    return backward_case(live.embedding, np.ones((n, 2)), np.ones((n, 2)), np.arange(n)[::-1])
+
+
+TABLE = COUNTED.format("twice the ids and rows")
+ONE_HOT = "every id is compared with every row of the table, as one-hot rows do"
 LOST = "Where an id comes twice, whose gradient does its row get? Try ids [0, 0]."
 FLOAT64 = "What is the dtype of zeros(shape), when nobody says?"
 
@@ -70,6 +82,8 @@ add(
         minutes=5,
         inputs=drawn(embedding_case),
         view=first,
+        notes=TABLE,
+        work=linear(many_ids, ONE_HOT),
         faults=(
             Fault(
                 "from_one",
@@ -102,7 +116,8 @@ add(
         view=first_gradient,
         notes="dy: (..., C)   →   dtable: (V, C), which is `shape`. ids are those of forward. Return dtable; or "
         "dtable, None, as ids have no "
-        "gradient. dtable has the dtype of dy.",
+        "gradient. dtable has the dtype of dy. " + TABLE,
+        work=linear(many_gradients, ONE_HOT),
         faults=(
             Fault(
                 "repeats_lost",

@@ -7,6 +7,7 @@ import numpy as np
 from tinylm.course.exercise import case
 from tinylm.course.problem import XP, Fault, Problem, add, backward_case, first
 from tinylm.course.problems.inputs import array, drawn, first_gradient, integers, pick, whole
+from tinylm.course.work import COUNTED, linear
 from tinylm.ops import position as live
 
 BASES = (10000.0, 1000.0, 500.0, 100.0)  # of a student's variant
@@ -64,6 +65,8 @@ add(
         view=first,
         helpers=(live.rotate,),
         variants={"base": BASES},
+        notes=COUNTED.format("twice the row"),
+        work=linear(lambda n: case(XP, np.ones((1, n)), np.arange(1)), "a D × D matrix is made for every position"),
         faults=(
             NEIGHBOURS,
             REFLECTED,

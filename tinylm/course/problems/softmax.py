@@ -1,11 +1,15 @@
 """Softmax and its logarithm along an axis: forward and backward."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from tinylm.course.compare import computed
 from tinylm.course.exercise import Case, case
 from tinylm.course.problem import XP, Fault, Problem, add, backward_case, first
 from tinylm.course.problems.inputs import array, axis_of, drawn, dtype_of, pick, shape_of
+from tinylm.course.work import COUNTED, linear
 from tinylm.ops import activation as live
 
 ROWS = (0.0, 1e4, -1e4)  # what is added to a whole row
@@ -48,6 +52,14 @@ def softmax_backward_inputs(draw: Any) -> Case:
 def log_softmax_backward_inputs(draw: Any) -> Case:
     return _backward(draw, live.log_softmax)
 
+
+def long_row(op: Any) -> Callable[[int], Case]:
+    """n → a backward for a row of n numbers."""
+    return lambda n: backward_case(op, np.ones((1, n)), np.linspace(0, 1, n)[None])
+
+
+ROW = "\n\n" + COUNTED.format("twice the row")
+JACOBIAN = "all n × n numbers of the Jacobian of a row are made"
 
 FAR_HINT = "Try [0., 1.] and [10000., 10001.]: they should give the same."
 ALL_MAX_HINT = "Try two rows, one of which is 10000 above the other: what is e to the power of -10000?"
@@ -95,7 +107,9 @@ add(
         inputs=softmax_backward_inputs,
         needs=("softmax",),
         compare=computed(),
-        notes="dy: (..., N)   p: (..., N)   →   dx: (..., N)\n\np is what softmax gave; Σ is over the axis.",
+        notes="dy: (..., N)   p: (..., N)   →   dx: (..., N)\n\np is what softmax gave; Σ is over the axis."
+        + ROW,
+        work=linear(long_row(live.softmax), JACOBIAN),
         faults=(
             Fault(
                 "diagonal", "only the diagonal p (1 - p) of the Jacobian were used",

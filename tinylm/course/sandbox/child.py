@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tinylm.course.sandbox.elements import ELEMENTS, touched
 from tinylm.course.sandbox.look import library_imports
 from tinylm.course.sandbox.unwire import decode
 from tinylm.course.sandbox.wire import WireError, encode
@@ -78,7 +79,11 @@ class _State:
     """What is kept from question to question."""
 
     def __init__(self) -> None:
-        self.file, self.answer, self.drive, self.count, self.live = "", None, None, None, None
+        self.file = ""
+        self.answer: Any = None
+        self.drive: Any = None
+        self.count: Any = None
+        self.live: Any = None
 
 
 def _exactly(read: Read, size: int) -> bytes | None:
@@ -117,13 +122,13 @@ def _load(state: _State, source: bytes, symbol: str, drive: str, count: str, liv
     """Run the file as a module called my_work, and take the answer from it.
 
     drive, live   "module:attribute" in the library, "" for none
-    count         the same, or the name of the problem whose work it counts
+    count         the same; or the name of the problem whose work it counts; or ELEMENTS
     """
-    if drive or count or live:
+    state.count = _counter(count) if count else None
+    if drive or live:
         from tinylm.course.sandbox.barrier import bar, found, refuse
 
         state.drive = found(drive) if drive else None
-        state.count = _counter(count) if count else None
         if live:
             state.live = found(live)
             bar(state.live, symbol, state.file, run.__code__)
@@ -141,16 +146,22 @@ def _load(state: _State, source: bytes, symbol: str, drive: str, count: str, liv
     return ("loaded",)
 
 
-def _counter(count: str) -> Any:
+def _counter(count: str) -> Callable[..., int]:
+    """What counts the work of (answer, arguments, settings)."""
+    if count == ELEMENTS:
+        return touched
+    from tinylm.course.exercise import Case
     from tinylm.course.sandbox.barrier import found
 
     if ":" in count:
-        return found(count)
-    from tinylm.course.problem import problem_named
+        counts: Any = found(count)
+    else:
+        from tinylm.course.problem import problem_named
 
-    work = problem_named(count).work
-    assert work is not None
-    return work.count
+        work = problem_named(count).work
+        assert work is not None
+        counts = work.count
+    return lambda answer, args, settings: counts(answer, Case(args, settings))
 
 
 def run(answer: Any, args: Any, settings: dict[str, Any]) -> Any:
@@ -167,10 +178,7 @@ def _call(state: _State, before: bytes, settings: dict[str, Any]) -> tuple[Any, 
 
 
 def _count(state: _State, args: bytes, settings: dict[str, Any]) -> tuple[Any, ...]:
-    from tinylm.course.exercise import Case
-
-    count: Any = state.count
-    return "value", count(state.answer, Case(decode(args, run=_function), settings)), None
+    return "value", state.count(state.answer, decode(args, run=_function), settings), None
 
 
 def _raised(error: BaseException, file: str) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinylm.course.problem import Problem, plain, problems
 from tinylm.course.sandbox.look import KEEP, LIBRARY, dotted
+from tinylm.course.work import elements
 
 __all__ = ["asks_for_library", "granted"]
 
@@ -31,7 +32,8 @@ def granted(problem: Problem, *, own: bool = False) -> frozenset[str]:
 def asks_for_library(problem: Problem) -> bool:
     """Whether it cannot be answered where tinylm and tokenizer are not there."""
     named = frozenset().union(*map(_names, problem.imports))
-    return problem.drive is not None or problem.work is not None or bool(named - {KEEP})
+    counts = problem.work is not None and problem.work.count is not elements
+    return problem.drive is not None or counts or bool(named - {KEEP})
 
 
 def _imports_of(problem: Problem) -> frozenset[str]:

@@ -219,9 +219,9 @@ class Guarded:
 
     def _load(self, kind: Kind, source: bytes) -> Outcome | None:
         problem = self.problem
-        places = ["", "", ""]
-        if kind == "whole":
-            places = [place(problem.drive), counting(problem), live(problem)]
+        places = [place(problem.drive), counting(problem), live(problem)]
+        if kind == "bare":  # where there are neither drives nor the library's own answer
+            places = ["", counting(problem), ""]
         reply = self._reply(encode(("load", source, problem.symbol, *places)))
         match reply:
             case Outcome():

@@ -4,8 +4,10 @@ from typing import Any
 
 from tinylm.autograd import Tensor
 from tinylm.course.problem import Problem, plain, problems
+from tinylm.course.sandbox.elements import ELEMENTS
 from tinylm.course.sandbox.look import LIBRARY
 from tinylm.course.spelling import value_of
+from tinylm.course.work import elements
 
 __all__ = ["counting", "has_tensor", "live", "place"]
 
@@ -27,9 +29,11 @@ def live(problem: Problem) -> str:
 
 
 def counting(problem: Problem) -> str:
-    """Where the function is that counts its work: the name of a known problem, or a place; "" for none."""
+    """Where the function is that counts its work: ELEMENTS, the name of a known problem, or a place; "" for none."""
     if problem.work is None:
         return ""
+    if problem.work.count is elements:
+        return ELEMENTS
     known = problems().get(problem.name)
     return problem.name if known is not None and known.work is problem.work else place(problem.work.count)
 
