@@ -336,3 +336,10 @@ def test_it_works_in_a_plain_interpreter_too(ask):
     ask(sum, case([1]))
     assert "in line 2" in check("task", names["task"]).failure.got
     assert sys.exc_info() == (None, None, None)
+
+
+def test_whole_numbers_are_exact_whatever_they_are_compared_with():
+    assert same(3, 3.0) is None
+    assert same(2_000_000_000, 2_000_000_001.0) is not None
+    assert same(np.array([10**12]), np.array([10**12 + 1])) is not None
+    assert same(0, 1e-12) is not None

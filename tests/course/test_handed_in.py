@@ -188,3 +188,36 @@ def test_a_cell_that_is_no_python_breaks_what_it_defines_and_nothing_else():
 )
 def test_a_stub_is_told_from_an_answer(source, written):
     assert handed_in(source.encode(), WANTED).written("gelu") is written
+
+
+@pytest.mark.parametrize("odd", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_what_ends_a_line_of_python_ends_one(odd):
+    cell = f"x = 1\n{odd if odd == chr(12) else ''}\n# a{odd}b\nimport numpy as np\ndef gelu(x):\n    y = np.abs(x)\n"
+    work = handed_in(notebook(f"{cell}    return y\nz = 3\n"), WANTED, notebook=True)
+    assert namespace(work)["gelu"](-2) == 2
+
+
+def test_a_call_that_may_change_what_an_answer_needs_is_kept_and_a_check_is_not():
+    work = handed_in(
+        notebook(
+            "import numpy as np\nTABLE = []\nTABLE.append(7.0)\nOTHER = []\nOTHER.append(1)",
+            "def gelu(x):\n    return np.float64(TABLE[0])\nnp.testing.assert_allclose(gelu(1), 8)",
+        ),
+        WANTED,
+        notebook=True,
+    )
+    assert namespace(work)["gelu"](1) == 7.0
+    assert b"OTHER" not in work.source
+    assert b"assert_allclose" not in work.source
+
+
+def test_what_ipython_understands_is_found_anywhere_and_python_is_left_alone():
+    work = handed_in(
+        notebook(
+            "!pip list\ndef gelu(x):\n    return (x\n        % 5)\nfiles = !ls\nt = %timeit -o 1\n%time gelu(1)\ngelu??"
+        ),
+        WANTED,
+        notebook=True,
+    )
+    assert work.broken == {}
+    assert namespace(work)["gelu"](8) == 3

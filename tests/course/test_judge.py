@@ -416,3 +416,27 @@ def test_check_keeps_to_the_notebooks_exercise_where_both_have_the_name():
     result = check("softmax", lambda x: np.exp(x - x.max(-1, keepdims=True)) / 2)
     assert result.verdict is None
     assert not result.right
+
+
+def test_an_array_that_comes_by_name_may_not_be_changed_either():
+    def softmax_backward(xp, dy, *, p, axis):
+        dx = p * (dy - (dy * p).sum(axis=axis, keepdims=True))
+        p *= 0
+        return dx
+
+    problem = problem_named("softmax_backward")
+    verdict = judge(problem, Here(softmax_backward, None, problem.work.count))
+    assert verdict.status == "wrong"
+    assert "changed p; work on a copy" in verdict.failing.difference
+
+
+def test_an_answer_may_write_into_what_it_returned_before():
+    buffers = {}
+
+    def softmax(xp, x, *, axis=-1):
+        e = np.exp(x - x.max(axis=axis, keepdims=True))
+        out = buffers.setdefault((x.shape, x.dtype), np.empty_like(x))
+        out[...] = e / e.sum(axis=axis, keepdims=True)
+        return out
+
+    assert judge(problem_named("softmax"), Here(softmax)).status == "right"

@@ -53,6 +53,12 @@ def test_arrays_come_back_with_dtype_and_shape(array):
     np.testing.assert_array_equal(made, array)
 
 
+@pytest.mark.parametrize("array", [np.array(["a", "it's"]), np.array([b"x", b"yz"]), np.array("a")])
+def test_arrays_of_text_come_back(array):
+    made = again(array)
+    assert (made.dtype, made.shape, made.tolist()) == (array.dtype, array.shape, array.tolist())
+
+
 @pytest.mark.parametrize("value", [np.float32(0.1), np.int64(3), np.bool_(True), np.float64(np.nan)])
 def test_a_number_of_numpy_comes_back(value):
     made = again(value)

@@ -41,10 +41,10 @@ def view(problem: Problem, each: Case, outcome: Outcome) -> Any:
 
 
 def changed(each: Case, outcome: Outcome) -> tuple[int, ...]:
-    """The places of the arguments that a call changed."""
+    """The places of the arguments that a call changed; those by name stand behind the others."""
     if outcome.after is None:
         return ()
-    pairs = enumerate(zip(each.args, outcome.after, strict=False))
+    pairs = enumerate(zip((*each.args, *each.settings.values()), outcome.after, strict=False))
     plain = [(i, before, after) for i, (before, after) in pairs if value_of(before) is before]
     return tuple(i for i, before, after in plain if same(before, after) is not None)
 
@@ -72,7 +72,8 @@ def difference(problem: Problem, each: Case, expected: Outcome, got: Outcome) ->
         allowed = changed(each, expected)
         for place in changed(each, got):
             if place not in allowed:
-                return f"what came is right, but the call changed {names_of(problem, each)[place]}; work on a copy"
+                name = [*names_of(problem, each)[: len(each.args)], *each.settings][place]
+                return f"what came is right, but the call changed {name}; work on a copy"
     return found
 
 

@@ -15,6 +15,8 @@ MAX_NOTEBOOK = 1 << 25  # a notebook carries its pictures
 DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)|^(\w+)[ \t]*=(?!=)", re.MULTILINE)
 TIMING = ("%%time", "%%timeit", "%%capture", "%%prun", "%%python3", "%%python")  # what follows them is Python still
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+MAGIC = re.compile(r"[ \t]*(?:[\w, ]+=[ \t]*)?[%!?].*|[^#]*\?[ \t]*")  # a line that only IPython understands
+LINE_ENDS = re.compile(r"\r\n|\r|\n")  # those of Python: str.splitlines knows more
 NOT_PARSED = (SyntaxError, ValueError, RecursionError, MemoryError)  # zero bytes; nested too deep
 
 
@@ -123,16 +125,23 @@ def _cells(data: bytes) -> Iterator[str]:
     yield from texts
 
 
-def _plain(cell: str) -> str:
-    """A cell without what only IPython understands; lines keep their numbers."""
+def _parsed(cell: str) -> tuple[ast.Module, list[str]]:
+    """A cell and its lines, without what only IPython understands: a line that Python refuses and that looks like it.
+
+    Raises one of NOT_PARSED where it is no Python nevertheless; lines keep their numbers.
+    """
     if cell.lstrip().startswith("%%") and not cell.lstrip().startswith(TIMING):
-        return ""
-    lines = cell.splitlines()
-    for i, line in enumerate(lines):
-        bare = line.strip()
-        if bare.startswith(("%", "!", "?")) or (bare.endswith("?") and not bare.startswith("#")):
-            lines[i] = f"{line[: len(line) - len(line.lstrip())]}pass  # {bare}"
-    return "\n".join(lines)
+        cell = ""
+    lines = LINE_ENDS.split(cell)
+    while True:  # each round takes a line out, or ends
+        try:
+            return ast.parse("\n".join(lines)), lines
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            line = lines[at] if 0 <= at < len(lines) else ""
+            if not MAGIC.fullmatch(line):
+                raise
+            lines[at] = f"{line[: len(line) - len(line.lstrip())]}pass  # {line.strip().rstrip('?')}"
 
 
 @dataclass(slots=True)
@@ -140,6 +149,7 @@ class _Statement:
     lines: list[str]
     binds: set[str]
     uses: set[str]
+    asks: set[str]  # names of which it only calls something, as in table.append(0)
     kept: bool = False
 
 
@@ -148,30 +158,31 @@ def _sliced(cells: list[str], wanted: Collection[str]) -> HandedIn:
     statements: list[_Statement] = []
     names: list[str] = []
     broken: dict[str, str] = {}
+    modules: set[str] = set()  # a call of something in one changes nothing that is needed
     for cell in cells:
-        tree = None
-        for text in (cell, _plain(cell)):
-            try:
-                tree = ast.parse(text)
-                break
-            except NOT_PARSED as error:
-                reason = _reason(error)
-        if tree is None:
-            found, why = _broken_names(cell, reason.replace("it is no Python", "its cell is no Python"))
+        try:
+            tree, lines = _parsed(cell)
+        except NOT_PARSED as error:
+            found, why = _broken_names(cell, _reason(error).replace("it is no Python", "its cell is no Python"))
             names += found
             broken |= why
             continue
         names += _defined(tree.body)
-        last, lines = 0, text.splitlines()
+        last = 0
         for node in tree.body:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                modules |= _binds(node)
             begin = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             part = lines[max(begin - 1, last) : node.end_lineno]
             last = node.end_lineno or last
             if part:
-                statements.append(_Statement(part, _binds(node), _uses(node)))
+                statements.append(_Statement(part, _binds(node) | _asked(node), _uses(node), _asked(node)))
             elif statements:  # a; b on one line
-                statements[-1].binds |= _binds(node)
+                statements[-1].binds |= _binds(node) | _asked(node)
+                statements[-1].asks |= _asked(node)
                 statements[-1].uses |= _uses(node)
+    for each in statements:
+        each.binds -= each.asks & modules
     open_names = {name for name in names if name in wanted}
     needed: set[str] = set()
     while open_names:
@@ -207,6 +218,18 @@ def _binds(node: ast.stmt) -> set[str]:
                 base = base.value
             found |= {base.id} if isinstance(base, ast.Name) else set()
     return found
+
+
+def _asked(node: ast.stmt) -> set[str]:
+    """Of a statement like `table.append(0)`, which may change it: the name."""
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        return set()
+    base = node.value.func
+    if not isinstance(base, ast.Attribute):
+        return set()
+    while isinstance(base, (ast.Attribute, ast.Subscript)):
+        base = base.value
+    return {base.id} if isinstance(base, ast.Name) else set()
 
 
 def _uses(node: ast.stmt) -> set[str]:

@@ -40,7 +40,7 @@ class Outcome:
     """What a call did: it returned, it raised, or it was stopped.
 
     value     what it returned; an iterator as the list of what it yields
-    after     the arguments after the call, where one changed; else None
+    after     the arguments after the call, those by name behind the others, where one changed; else None
     error     what it raised
     stopped   why it was ended: "time", "memory", "output", "exit", "killed"; "" where it was not
     detail    one sentence on that
@@ -93,7 +93,10 @@ class Here:
 
 
 def run(function: Any, each: Case, drive: Callable[..., Any] | None = None) -> Outcome:
-    """Call an answer with copies of the arguments; what it does, but for leaving the process, is in the outcome."""
+    """Call an answer with copies of the arguments; what it does, but for leaving the process, is in the outcome.
+
+    Arrays come as copies, too: an answer may return what it was given, or write into what it returned before.
+    """
     args = tuple(_copy(value) for value in each.args)
     settings = {key: _copy(value) for key, value in each.settings.items()}
     try:
@@ -101,8 +104,9 @@ def run(function: Any, each: Case, drive: Callable[..., Any] | None = None) -> O
         value = list(value) if isinstance(value, Iterator) else value
     except (Exception, SystemExit) as error:
         return Outcome(error=raised(error, getattr(function, "__code__", None)))
-    changed = any(not _untouched(before, after) for before, after in zip(each.args, args, strict=True))
-    return Outcome(value, args if changed else None)
+    before, after = (*each.args, *each.settings.values()), (*args, *settings.values())
+    changed = any(not _untouched(*pair) for pair in zip(before, after, strict=True))
+    return Outcome(_kept(value), after if changed else None)
 
 
 def raised(error: BaseException, code: Any = None) -> Raised:
@@ -123,6 +127,15 @@ def raised(error: BaseException, code: Any = None) -> Raised:
 
 def _copy(value: Any) -> Any:
     return value_of(value) if value_of(value) is not value else copy.deepcopy(value)
+
+
+def _kept(value: Any) -> Any:
+    """The same, of which no array is changed by what the answer does next."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (tuple, list):
+        return type(value)(map(_kept, value))
+    return {key: _kept(part) for key, part in value.items()} if type(value) is dict else value
 
 
 def _untouched(before: Any, after: Any) -> bool:

@@ -66,21 +66,21 @@ def source(value: Any) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, (float, np.floating)) and not math.isfinite(value):
         return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
-    return str(value)
+    return repr(value.item()) if isinstance(value, (np.str_, np.bytes_)) else str(value)
 
 
 def _array(array: np.ndarray) -> str:
     if array.size == 0:
         return f"np.zeros({array.shape}, dtype=np.{array.dtype.name})"
     implied = array.dtype in (np.dtype(np.float64), np.dtype(np.int64), np.dtype(bool))
-    dtype = "" if implied else f", dtype=np.{array.dtype.name}"
+    dtype = "" if implied or array.dtype.kind in "US" else f", dtype=np.{array.dtype.name}"
     return f"np.array({_nested(array)}{dtype})"
 
 
 def _nested(array: np.ndarray) -> str:
     if array.ndim:
         return f"[{', '.join(map(_nested, array))}]"
-    return _number(array[()])
+    return _number(array[()] if isinstance(array, np.ndarray) else array)
 
 
 def imports_of(line: str) -> str:

@@ -171,10 +171,12 @@ def run(answer: Any, args: Any, settings: dict[str, Any]) -> Any:
 
 def _call(state: _State, before: bytes, settings: dict[str, Any]) -> tuple[Any, ...]:
     args = decode(before, run=_function)
+    named = encode(tuple(settings.values()))
     answer: Any = state.answer
     value = run(answer, args, settings) if state.drive is None else state.drive(answer, *args, **settings)
     value = list(value) if isinstance(value, Iterator) else value
-    return "value", value, (args if encode(args) != before else None)
+    after = *args, *settings.values()
+    return "value", value, (after if encode(args) != before or encode(after[len(args) :]) != named else None)
 
 
 def _count(state: _State, args: bytes, settings: dict[str, Any]) -> tuple[Any, ...]:

@@ -121,9 +121,10 @@ class Guarded:
         match reply:
             case ("value", value, None):
                 return Outcome(value)
-            case ("value", value, tuple() as after) if each is not None and len(after) == len(each.args):
+            case ("value", value, tuple() as after) if each is not None:
                 with suppress(Exception):  # else it is something that nothing can be compared with
-                    changed = any(not _untouched(*pair) for pair in zip(each.args, after, strict=True))
+                    before = (*each.args, *each.settings.values())
+                    changed = any(not _untouched(*pair) for pair in zip(before, after, strict=True))
                     return Outcome(value, after if changed else None)
             case ("large", str(why)):
                 return Outcome(stopped="output", detail=f"it returned too much: {steady(why[:200])}")
