@@ -59,12 +59,8 @@ def used_only(xp: Any, dy: Any, *, ids: Any, shape: Any) -> Any:
     return dy, None
 
 
-def many_ids(n: int) -> Case:
-    """n ids of n."""
-    return case(XP, np.ones((n, 2)), np.arange(n)[::-1])
-
-
 def many_gradients(n: int) -> Case:
+    """The backward of n ids of n."""
     return backward_case(live.embedding, np.ones((n, 2)), np.ones((n, 2)), np.arange(n)[::-1])
 
 
@@ -82,8 +78,6 @@ add(
         minutes=5,
         inputs=drawn(embedding_case),
         view=first,
-        notes=TABLE,
-        work=linear(many_ids, ONE_HOT),
         faults=(
             Fault(
                 "from_one",

@@ -1,15 +1,11 @@
 """Layer norm and root-mean-square norm: forward and backward."""
 
-from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from tinylm.course.compare import computed
 from tinylm.course.exercise import Case, case
 from tinylm.course.problem import XP, Fault, Problem, add, backward_case, first
 from tinylm.course.problems.inputs import array, drawn, dtype_of, pick, shape_of
-from tinylm.course.work import COUNTED, linear
 from tinylm.ops import normalization as live
 
 EPS = (1e-5, 1e-3, 1e-2, 0.1)  # of a student's variant
@@ -49,13 +45,6 @@ def rms_norm_backward_inputs(draw: Any) -> Case:
     return backward_case(live.rms_norm, dy, *operands)
 
 
-def long_row(op: Any, arrays: int) -> Callable[[int], Case]:
-    """n → a backward for a row of n numbers."""
-    return lambda n: backward_case(op, np.ones((1, n)), np.linspace(0, 1, n)[None], *(np.ones(n),) * (arrays - 1))
-
-
-ROW = "\n\n" + COUNTED.format("twice the row")
-JACOBIAN = "all n × n numbers of the Jacobian of a row are made"
 VARIANCE = "(centred * centred).mean(axis=-1, keepdims=True)"
 SQUARES = "(x * x).mean(axis=-1, keepdims=True)"
 EPS_DROPPED = ("keepdims=True) + eps)", "keepdims=True))")
@@ -127,8 +116,7 @@ add(
         compare=computed(100),  # 1 / √eps is over 300
         notes="dy: (..., C)   xhat: (..., C)   rstd: (..., 1)   gain: (C,)\n"
         "→   dx: (..., C)   dgain: (C,)   dbias: (C,)\n\n"
-        "rstd is r. The means are over the last axis, Σ is over all rows." + ROW,
-        work=linear(long_row(live.layer_norm, 3), JACOBIAN),
+        "rstd is r. The means are over the last axis, Σ is over all rows.",
         faults=(
             Fault(
                 "bias_not_summed", "the gradient of bias were not summed over the rows",
@@ -218,8 +206,7 @@ add(
         needs=("rms_norm",),
         compare=computed(100),
         notes="dy: (..., C)   xhat: (..., C)   rstd: (..., 1)   gain: (C,)   →   dx: (..., C)   dgain: (C,)\n\n"
-        "rstd is r. The mean is over the last axis, Σ is over all rows." + ROW,
-        work=linear(long_row(live.rms_norm, 2), JACOBIAN),
+        "rstd is r. The mean is over the last axis, Σ is over all rows.",
         faults=(
             Fault(
                 "no_projection", "the term x̂ · mean(dx̂ · x̂) were left out",
