@@ -28,11 +28,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: Any) -> None:
     """Fill the argument `law` of a test that is marked with laws(topic)."""
-    marked = [topic for marker in metafunc.definition.iter_markers("laws") for topic in marker.args]
-    if marked and "law" in metafunc.fixturenames:
+    markers = list(metafunc.definition.iter_markers("laws"))
+    for marker in markers:
+        if marker.kwargs or not marker.args or not all(isinstance(topic, str) for topic in marker.args):
+            given = [*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())]
+            wanted = "name the topics, one after the other, as in @pytest.mark.laws('softmax')"
+            pytest.fail(f"{metafunc.definition.nodeid}: @pytest.mark.laws({', '.join(given)}): {wanted}", pytrace=False)
+    if markers and "law" in metafunc.fixturenames:
         from tinylm.testing import laws_of
 
-        found = [each for topic in marked for each in laws_of(topic)]
+        topics = dict.fromkeys(topic for marker in markers for topic in marker.args)
+        try:
+            found = [each for topic in topics for each in laws_of(topic)]
+        except ValueError as error:
+            unknown = str(error)
+        else:
+            unknown = ""
+        if unknown:  # out here, so that it is not shown twice
+            pytest.fail(f"{metafunc.definition.nodeid}: @pytest.mark.laws: {unknown}", pytrace=False)
         metafunc.parametrize("law", found, ids=[each.name for each in found])
 
 
@@ -43,10 +56,12 @@ def law_holds() -> Callable[..., None]:
     law      a law, or its name.   inputs: strategies or values in place of what the law draws
     Skips the test, visibly, where the adapter lacks what the law asks about.
     """
-    from tinylm.testing import LawDoesNotApply, laws, must_hold
+    from tinylm.testing import Law, LawDoesNotApply, law_named, must_hold
 
     def holds(law: Any, adapter: Any, **how: Any) -> None:
-        law = getattr(laws, law) if isinstance(law, str) else law
+        law = law_named(law) if isinstance(law, str) else law
+        if not isinstance(law, Law):
+            raise TypeError(f"law_holds: the first argument is a law or its name, got {law!r}")
         try:
             must_hold(law, adapter, **how)
         except LawDoesNotApply as reason:

@@ -16,7 +16,9 @@ import pytest
 from tinylm.cli import main
 from tinylm.course.grade import How
 from tinylm.course.klass import grading_class, running
-from tinylm.course.klass.grading import ClassError, _page_names, _some
+from tinylm.course.klass.enrolled import some
+from tinylm.course.klass.files import page_names
+from tinylm.course.klass.grading import ClassError
 from tinylm.course.problem import problem_named
 from tinylm.course.variants import variant_of
 
@@ -86,7 +88,8 @@ def test_a_class_becomes_marks_pages_and_an_overview(folder, tmp_path, capsys):
     assert main([*arguments, "--workers", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "ada: 2 of 2 right" in lines
-    assert "cy: 1 of 1 right" in lines
+    assert "cy: 1 of 2 right" in lines
+    assert "fay: 0 of 2 right; it holds none of the exercises" in lines
     assert marks(out) == [
         ["student", "relu", "sigmoid", "total"],
         ["'=ida", "2.5", "0", "2.5"],
@@ -101,7 +104,7 @@ def test_a_class_becomes_marks_pages_and_an_overview(folder, tmp_path, capsys):
     assert status["dan"] == ["stopped", "missing"]
     assert status["eve"] == ["broken", "missing"]
     assert status["fay"] == ["missing", "missing"]
-    assert sorted(each.name for each in (out / "feedback").iterdir()) == sorted(_page_names(list(found)).values())
+    assert sorted(each.name for each in (out / "feedback").iterdir()) == sorted(page_names(list(found)).values())
     overview = (out / "overview.html").read_text("utf-8")
     assert "Language models: Curves" in overview
     assert "there is no Python file and no notebook in it" in overview
@@ -219,7 +222,7 @@ def test_a_submission_that_ends_its_grader_costs_nobody_else(folder, tmp_path, f
     records = list(grading_class(folder, out, workers=3))
     assert sorted(each.student for each in records) == ["=ida", "ada", "ben", "cy", "dan", "eve", "fay", "gus"]
     assert [each.done for each in records] == list(range(1, 9))
-    assert {each.student: each.of for each in records}["eve"] == 0
+    assert {each.student: (each.of, each.held) for each in records}["eve"] == (0, 1)
     assert "ended twice on this submission" in (out / "overview.html").read_text("utf-8")
     assert "eve" not in (out / "log").read_text()
 
@@ -264,8 +267,8 @@ def test_pages_of_students_who_are_gone_are_removed_and_nothing_else(folder, tmp
 
 
 def test_of_many_whose_variant_is_solved_a_few_are_named():
-    assert _some(("a", "b", "c", "d")) == "a, b, c, d"
-    assert _some(tuple("abcdefg")) == "a, b, c, d and 3 more"
+    assert some(("a", "b", "c", "d")) == "a, b, c, d"
+    assert some(tuple("abcdefg")) == "a, b, c, d and 3 more"
 
 
 def test_files_that_change_while_the_class_is_graded_are_an_error(folder, tmp_path, fake):
@@ -344,7 +347,7 @@ def test_closing_the_loop_ends_the_workers(folder, tmp_path, fake, monkeypatch):
 
 def test_pages_have_names_that_every_system_takes():
     names = ["Ada", "ada", "né 名", "<b>/..", "a" * 300, "..", "con\\x09"]
-    pages = _page_names(names)
+    pages = page_names(names)
     assert len({page.casefold() for page in pages.values()}) == len(names)
     assert all(len(page) < 100 and not set(page) & set('<>:"/\\|?*\t\n ') for page in pages.values())
     assert all(not page.startswith(".") for page in pages.values())

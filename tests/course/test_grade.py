@@ -212,6 +212,54 @@ def test_the_class_list_names_whose_variant_is_solved(tmp_path, capsys, monkeypa
     assert "It solves the variant of" in out
 
 
+OWN = '"""Mine.\n\n    Your settings: eps = 0.01\n    """\n'
+
+
+def test_a_student_with_settings_of_their_own_is_told_where_these_are_judged(tmp_path, capsys, monkeypatch):
+    """At home course.json says so; it comes with the hand-in, so nothing is judged by what it says."""
+    monkeypatch.delenv("TINYLM_SECRET", raising=False)
+    (tmp_path / "week_1").mkdir()
+    path = work(tmp_path / "week_1", RIGHT, NORM.format(eps="0.01"))
+    assert "run.py" not in run(capsys, path)[1]
+    for text in ("[", "[]", "{}", '{"settings": 3}', '{"settings": {"gelu": {"x": 1}}}', "[" * 100_000):
+        (tmp_path / "course.json").write_text(text)
+        assert "run.py" not in run(capsys, path)[1]
+    (tmp_path / "course.json").write_text('{"settings": {"layer_norm": {"eps": 0.01}}}')
+    status, out, _ = run(capsys, path)
+    told = "layer_norm: course.json gives you settings of your own, and this went by the library's; "
+    assert (status, "1 of 2" in out) == (1, True)
+    assert f"note: {told}type, in {tmp_path}: python run.py week_1/my_work.py\n" in out
+    assert "run.py" not in run(capsys, path, "relu")[1]  # has none
+    status, out, err = run(capsys, path, "--json")
+    assert json.loads(out)["verdicts"]
+    assert told in err
+    assert told not in run(capsys, path, "--variant", "ada", "--secret", "key")[1]
+    (tmp_path / "course.json").unlink()
+    body = NORM.format(eps="0.01").replace("):\n", "):\n    " + OWN, 1)
+    path = work(tmp_path, body)
+    out = run(capsys, path)[1]
+    assert "note: layer_norm: the docstring names settings of your own, and this went by the library's; " in out
+
+
+def test_what_is_missing_points_to_a_stub_with_the_right_settings(tmp_path, nursery):
+    path = work(tmp_path, RIGHT)
+    asked = ["layer_norm", "softmax"]
+    plain = grade_file(path, asked, nursery=nursery).verdicts
+    assert ["tinylm stub" in each.sentence for each in plain] == [True, True]
+    own = grade_file(path, asked, settings={"layer_norm": {"eps": 0.01}}, nursery=nursery).verdicts
+    said = {each.problem: each.sentence for each in own}
+    assert "tinylm stub softmax writes how it begins" in said["softmax"]
+    assert said["layer_norm"].endswith("; the my_work.py that you were given has how it begins, with your settings")
+
+
+def test_the_help_says_which_seed_a_course_has(capsys):
+    with pytest.raises(SystemExit):
+        main(["grade", "--help"])
+    assert "of the inputs (default: with --course the course's own, else 0)" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -224,6 +272,8 @@ def test_the_class_list_names_whose_variant_is_solved(tmp_path, capsys, monkeypa
         (["my_work.py", "--variant", " ", "--secret", "s"], "--variant"),
         (["my_work.py", "--tries", "0"], "at least 1 try"),
         (["my_work.py", "--seconds", "-1"], "limits must be above 0"),
+        (["my_work.py", "--seconds", "0"], "limits must be above 0, and below a million seconds; got 0 seconds\n"),
+        (["my_work.py", "--memory", "0"], "limits must be above 0; got 0 bytes of memory\n"),
         (["my_work.py", "--course", "COURSE.toml"], "--course is for a folder of submissions"),
         (["my_work.py", "-o", "report"], "--out is for a folder of submissions"),
         (["."], "-o report"),

@@ -162,13 +162,27 @@ def test_only_what_is_written_is_put_into_the_model(made, capsys):
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("9", "'9' is no week (1 to 2)"), ("gone.py", "No such file"), ("softmx", "there are layer_norm")],
+    [
+        ("9", "'9' is no week (1 to 2), no file and no exercise; there are layer_norm"),
+        ("gone.py", "No such file: gone.py; name the one that you write in, as in: python run.py week_1/week_1.ipynb"),
+        ("softmx", "did you mean 'softmax'? There are layer_norm"),
+        ("empty.ipynb", "empty.ipynb: it is no notebook"),
+    ],
 )
 def test_the_runner_says_what_it_does_not_know(made, what, said):
+    (made / "student/empty.ipynb").write_text("")
     done = run(made / "student", what)
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_where_my_work_is_gone_the_runner_says_so(made):
+    (made / "student/week_2/my_work.py").unlink()
+    for what in ("2", "softmax"):
+        done = run(made / "student", what)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("run.py: No such file: week_2/my_work.py; ")
 
 
 def test_without_tinylm_the_runner_says_what_to_install(tmp_path):
@@ -242,6 +256,27 @@ def test_the_command_makes_a_course_from_its_own_example(tmp_path, capsys, monke
     assert main(["handout", str(tmp_path / "COURSE.toml")]) == 2
     assert main(["handout", str(tmp_path / "missing.toml"), "-o", made]) == 2
     assert main(["handout", "--example", "-o", made]) == 2
+
+
+def test_the_hidden_tests_say_in_a_line_that_a_hand_in_is_nobodys_or_nowhere(tmp_path):
+    pytest.importorskip("hypothesis")
+    text = TEXT.replace("[[weeks]]", 'students = ["ada", "ben"]\n[[weeks]]', 1)
+    handout(course(tmp_path, text), tmp_path / "made")
+    (tmp_path / "zoe.py").write_text("x = 1\n")
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "week_1/test_hidden.py"]
+    for work, said in (
+        ("zoe.py", "each student has settings of their own here, and none of 'zoe', "),
+        ("ada.py", "No such file"),
+    ):
+        done = python(tmp_path / "made/staff", *command, WORK=str(tmp_path / work))
+        assert "3 failed" in done.stdout
+        assert done.stdout.count(said) >= 3
+        for code in ("Traceback", "own.py", "raise ", "def judged", "\nE  "):
+            assert code not in done.stdout
+    readme = (tmp_path / "made/staff/README.md").read_text("utf-8")
+    assert "WORK=path/to/ada.py pytest week_1/test_hidden.py" in readme
+    assert "or begins with one" in readme
+    assert "-o report_1/ --course COURSE.toml --week 1" in readme
 
 
 def test_the_hidden_tests_of_the_staff_judge_a_hand_in(made):

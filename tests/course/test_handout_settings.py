@@ -1,5 +1,8 @@
 """COURSE.toml: what is read from it, and what is said where it cannot be used."""
 
+import datetime
+import re
+
 import pytest
 
 from tinylm.course.handout import CourseError, example, read_course
@@ -114,6 +117,14 @@ def test_the_example_is_a_course_of_five_weeks_that_can_be_read(tmp_path):
     read = course(tmp_path, example())
     assert len(read.weeks) == 5
     assert [week.title for week in read.weeks] == [title for title, _, _ in WEEKS]
+
+
+def test_every_date_that_the_example_shows_is_one(tmp_path):
+    dates = re.findall(r"# or a date: (\S+)", example())
+    assert len(dates) == 5
+    assert dates == sorted({datetime.date.fromisoformat(each).isoformat() for each in dates})
+    text = re.sub(r'due = ".*"  # or a date: ', "due = ", example())
+    assert [week.due for week in course(tmp_path, text).weeks] == dates
 
 
 def test_every_exercise_that_the_example_names_exists():

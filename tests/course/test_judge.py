@@ -188,6 +188,20 @@ def test_what_is_not_written_is_not_wrong(answer, why):
     assert why in verdict.sentence
 
 
+def test_an_answer_that_does_something_and_returns_nothing_is_asked_for_its_return():
+    def adds(numbers, *, least=0):
+        numbers.append(least)
+
+    def breaks(numbers, *, least=0):
+        max(numbers)
+
+    open_ = "not written yet, or is a `return` missing?"
+    assert judge(LARGEST, Here(lambda numbers: None)).sentence == f"it returns None: {open_}"
+    for begun in (Here(adds), Here(breaks), Counted(lambda numbers: None, printed="[1, 2]\n")):
+        verdict = judge(LARGEST, begun)
+        assert (verdict.status, verdict.sentence) == ("unwritten", "it returns None: is a `return` missing?")
+
+
 @pytest.mark.parametrize(("kind", "status"), [("MissingAnswer", "missing"), ("AnswerRefused", "refused")])
 def test_an_answer_that_cannot_be_called_has_a_status_of_its_own(kind, status):
     class Nothing:
@@ -440,3 +454,16 @@ def test_an_answer_may_write_into_what_it_returned_before():
         return out
 
     assert judge(problem_named("softmax"), Here(softmax)).status == "right"
+
+
+@pytest.mark.parametrize("stops", ["return None", "raise NotImplementedError('scalars')"])
+def test_an_answer_that_gives_up_on_some_inputs_is_wrong_and_not_unwritten(stops):
+    names = {"np": np}
+    exec(
+        f"def softmax(xp, x, *, axis=-1):\n    if x.size == 1:\n        {stops}\n"
+        "    e = np.exp(x - x.max(axis=axis, keepdims=True))\n    return e / e.sum(axis=axis, keepdims=True)\n",
+        names,
+    )
+    verdict = judge(problem_named("softmax"), Here(names["softmax"]))
+    assert verdict.status == "wrong"
+    assert verdict.failing is not None

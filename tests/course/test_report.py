@@ -18,7 +18,7 @@ def test_a_wrong_answer_reads_so():
     assert verdict_text(WRONG) == (
         "✗ softmax: not right yet: 9 of 98 inputs go wrong\n"
         "\n"
-        "  The smallest call that goes wrong:\n"
+        "  The smallest call found that goes wrong:\n"
         "    import numpy as np; softmax(np, np.array([1000.0]))\n"
         "\n"
         "  expected  [1.0]  float64 (1,)\n"
@@ -112,6 +112,11 @@ def test_a_list_ends_with_how_many_are_right():
     assert text.endswith("2 of 4 right; 1 of these with too much work: silu; 1 not written yet: gelu.")
     assert "2 of 4 right" in verdicts_html(verdicts)
     assert verdicts_text([]) == "0 of 0 right."
+
+
+def test_an_answer_without_a_return_is_not_counted_as_unwritten():
+    forgotten = Verdict("relu", "unwritten", "it returns None: is a `return` missing?")
+    assert verdicts_text([forgotten]).endswith("0 of 1 right; 1 without a result: relu.")
 
 
 class Balanced(HTMLParser):

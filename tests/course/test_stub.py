@@ -285,7 +285,10 @@ def test_the_command_takes_the_secret_from_the_environment(capsys, monkeypatch):
     ("arguments", "said"),
     [
         (["stub"], "which exercise"),
-        (["stub", "layer_nrom"], "did you mean 'layer_norm'"),
+        (
+            ["stub", "layer_nrom"],
+            "no exercise is called 'layer_nrom'; did you mean 'layer_norm'? tinylm stub --list shows",
+        ),
         (["stub", "layer_norm", "--list"], "leave out names"),
         (["stub", "layer_norm", "--secret", "x"], "--secret goes with --variant"),
         (["stub", "--topic", "cookery"], "there is no topic"),

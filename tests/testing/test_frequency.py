@@ -76,3 +76,14 @@ def test_bad_settings_and_draws_are_refused():
         FrequencyTest([1.0], false_alarm=0)
     with pytest.raises(ValueError, match="outside of 0 … 1"):
         FrequencyTest([0.5, 0.5]).see([2])
+    test = FrequencyTest([0.5, 0.5])
+    for draw in (0.9, np.float32(0.5), -0.5, "1"):
+        with pytest.raises(ValueError, match="is no id: ids are whole numbers"):
+            test.see([draw])
+    assert test.draws == 0
+    assert test.see([1.0, np.int32(0), True]).counts.tolist() == [1, 2]
+
+
+def test_draws_that_depend_on_each_other_pass_as_is_said():
+    assert not FrequencyTest([0.5, 0.5]).see([0, 1] * 2000).refuted
+    assert "not tested" in FrequencyTest.__doc__

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinylm.testing import Law, LawBroken, LawDoesNotApply, check_law, laws, laws_of, must_hold, numbers
+from tinylm.testing import Law, LawBroken, LawDoesNotApply, check_law, law_named, laws, laws_of, must_hold, numbers
 from tinylm.testing.law import close, equal
 
 from .wrong_numbers import MODEL, naive_softmax, softmax
@@ -27,6 +27,13 @@ def test_a_law_is_silent_or_says_what_and_where_and_why():
         "  some are not finite",
     ]
     assert isinstance(caught.value, AssertionError)
+
+
+def test_the_variances_that_were_expected_of_a_layer_norm_are_shown():
+    with pytest.raises(LawBroken) as caught:
+        laws.layer_norm_centres_and_scales(lambda x: x - x.mean(-1, keepdims=True), x=[[4, 0], [1, 0], [2, 2]])
+    assert caught.value.expected.tolist() == [1, 1, 0]
+    assert caught.value.got.tolist() == [4, 0.25, 0]
 
 
 def test_an_error_of_the_adapter_breaks_the_law_and_is_its_cause():
@@ -88,8 +95,17 @@ def test_laws_are_found_by_name_and_by_topic():
     assert isinstance(laws.softmax_sums_to_one, Law)
     assert {law.topic for law in laws_of("softmax")} == {"softmax"}
     assert len(laws_of()) > 50
-    with pytest.raises(AttributeError, match="there is no law 'softmax'; there are"):
+    with pytest.raises(
+        AttributeError, match="there is no law 'softmax'; 'softmax' is a topic, of the laws softmax_sums"
+    ):
         laws.softmax  # noqa: B018
+    with pytest.raises(ValueError, match=r"did you mean softmax_sums_to_one.*there are the laws .*deep_graphs_work"):
+        law_named("softmax_sum_to_one")
+    with pytest.raises(ValueError, match="'training' is a topic, of the laws accumulation_equals_one_batch"):
+        law_named("training")
+    with pytest.raises(ValueError, match=r"there are laws of .*sampling.*; there are the laws"):
+        law_named("coding")
+    assert law_named("softmax_sums_to_one") is laws.softmax_sums_to_one
     with pytest.raises(ValueError, match=r"there are laws of .*gradient"):
         laws_of("nothing")
 

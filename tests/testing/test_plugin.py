@@ -88,6 +88,38 @@ def test_an_unknown_topic_or_law_is_named(tmp_path):
     assert "there is no law 'no_such_law'" in run(tmp_path, text).stdout
 
 
+def test_the_name_of_a_topic_or_a_module_is_no_law_and_says_what_is(tmp_path):
+    names = ("training", "softmax", "coding", "softmax_sum_to_one")
+    text = "".join(f"def test_{name}(law_holds): law_holds({name!r}, abs)\n" for name in names)
+    said = run(tmp_path, text + "def test_none(law_holds): law_holds(abs, abs)\n").stdout
+    assert "there is no law 'training'; 'training' is a topic, of the laws accumulation_equals_one_batch," in said
+    assert "there is no law 'softmax'; 'softmax' is a topic, of the laws softmax_sums_to_one," in said
+    assert "there is no law 'coding'; there are laws of tokenizer training," in said
+    assert "there is no law 'softmax_sum_to_one'; did you mean softmax_sums_to_one" in said
+    assert "law_holds: the first argument is a law or its name, got <built-in function abs>" in said
+    assert "5 failed" in said
+    assert "has no attribute" not in said
+
+
+def test_a_mark_without_topics_by_position_says_how_to_write_it(tmp_path):
+    for given in ("()", "(topic='softmax')", "('softmax', tries=3)", "(['softmax'])"):
+        text = f"import pytest\n@pytest.mark.laws{given}\ndef test_it(law): pass\n"
+        done = run(tmp_path, text)
+        assert f"test_mine.py::test_it: @pytest.mark.laws{given}: name the topics" in done.stdout, done.stdout
+        assert "@pytest.mark.laws('softmax')" in done.stdout
+        assert "fixture 'law' not found" not in done.stdout
+        assert "Traceback" not in done.stdout
+        assert done.returncode == 2  # interrupted, as pytest calls what it cannot collect
+
+
+def test_a_topic_that_is_marked_twice_is_tried_once(tmp_path):
+    text = (
+        "import pytest\n@pytest.mark.laws('softmax')\nclass TestMine:\n"
+        "    @pytest.mark.laws('softmax')\n    def test_it(self, law): pass\n"
+    )
+    assert "3 passed" in run(tmp_path, text, "-W", "error").stdout
+
+
 def test_the_fixtures_are_listed_with_what_they_do(tmp_path):
     done = run(tmp_path, "", "--fixtures")
     assert "law_holds" in done.stdout

@@ -20,6 +20,13 @@ def test_numbers_are_exact_in_every_type_and_shrink_to_0():
     assert smallest(t.numbers()) == 0
 
 
+@pytest.mark.parametrize(("largest", "step", "count"), [(0.3, 0.1, 7), (0.7, 0.1, 15), (1.0, 0.3, 7), (2.0, 0.5, 9)])
+def test_numbers_reach_the_largest_and_no_further(largest, step, count):
+    found = {float(x) for x in drawn(t.numbers(largest, step))}
+    assert len(found) == count
+    assert max(found) <= largest < max(found) + step * (1 - 1e-9)
+
+
 def test_shapes_and_arrays():
     assert () in drawn(t.shapes())
     often(t.shapes(), long=lambda s: len(s) == 3, one=lambda s: 1 in s)
@@ -88,8 +95,17 @@ def test_indices_can_be_used_and_repeat():
         whole_mask=lambda i: any(a.dtype == bool and a.ndim == 2 for a in arrays_in(i)),
         ellipsis=lambda i: isinstance(i, tuple) and any(e is Ellipsis for e in i),
         new_axis=lambda i: isinstance(i, tuple) and any(e is None for e in i),
+        behind_ellipsis=lambda i: isinstance(i, tuple) and any(e is Ellipsis for e in i[:-1]) and i[-1] is not None,
+        behind_new_axis=lambda i: isinstance(i, tuple) and i and i[0] is None and isinstance(i[-1], (int, slice)),
     ):
         x[index]
+    often(
+        t.indices(x.shape),
+        least=1,
+        ellipsis=lambda i: i is Ellipsis,
+        new_axis=lambda i: i is None,
+        nothing=lambda i: isinstance(i, tuple) and not i,
+    )
     assert smallest(t.indices(x.shape)) == 0
     assert smallest(t.indices(())) == ()
 
@@ -165,9 +181,12 @@ def test_probabilities_sum_to_1_exactly():
     assert smallest(t.probabilities(3)).tolist() == [1, 0, 0]
 
 
+NO_STRATEGIES = ("check_law", "law_named", "laws_of", "must_hold")
+
+
 def test_every_strategy_is_tried_here():
     source = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_strategies*.py"))
-    strategies = {name for name in t.__all__ if name.islower() and name not in ("check_law", "laws_of", "must_hold")}
+    strategies = {name for name in t.__all__ if name.islower() and name not in NO_STRATEGIES}
     assert not [name for name in sorted(strategies) if f"t.{name}(" not in source]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 import tinylm.testing as t
+from tinylm.autograd import tensor
 from tinylm.choose import Choice
 from tinylm.gpt import GPT
 from tinylm.optim import AdamW
@@ -142,3 +143,9 @@ def test_settings_are_valid():
     for how in often(t.sampling_settings(), greedy=lambda s: s["temperature"] == 0, filters=lambda s: s["top_k"]):
         Choice(**how)
     assert smallest(t.sampling_settings())["temperature"] == 1
+    least = smallest(t.optimizer_settings())
+    assert least == {"lr": 1e-3, "betas": (0.0, 0.0), "eps": 1e-8, "weight_decay": 0.0}
+    before, slope = parameter.numpy().copy(), np.full(parameter.shape, -7.0, parameter.dtype)
+    (parameter * tensor(slope)).sum().backward()
+    AdamW([parameter], **least).step()
+    assert np.allclose(parameter.numpy() - before, 1e-3, rtol=1e-3)  # lr, whatever the size of the gradient

@@ -133,6 +133,19 @@ def bag_in_pieces(ids, cuts, start_over=False):
     return np.concatenate([bag(part) for part in np.split(ids, cuts, axis=1)], axis=1)
 
 
+def rewritten(f):
+    """The function, giving its results in one array for each shape, written over again and again."""
+    kept = {}
+
+    def call(*arrays):
+        y = f(*arrays)
+        result = kept.setdefault(np.shape(y), np.empty(np.shape(y)))
+        result[...] = y
+        return result
+
+    return call
+
+
 MODEL = LanguageModel(bag, 5, 6, bag_in_pieces)
 
 
@@ -202,6 +215,13 @@ RIGHT = {
 
 WRONG = {
     "gradients_are_numerical": {
+        "half the slope beside a pole, in float32": Differentiable(
+            lambda x: (1 / (x * x)).astype(np.float32), lambda dy, x: [-dy / x**3]
+        ),
+        "half the slope of a steep step, in float32": Differentiable(
+            lambda x: np.tanh(20 * x).astype(np.float32), lambda dy, x: [10 * dy / np.cosh(20 * x) ** 2]
+        ),
+        "slope 1 of a sign away from its jump": Differentiable(np.sign, lambda dy, x: [dy * (abs(x) > 1)]),
         "half the slope": Differentiable(lambda x: x * x, lambda dy, x: [dy * x]),
         "a slope at a kink that no side has": Differentiable(
             lambda x: np.maximum(x, 0), lambda dy, x: [dy * (x > 0) + 2 * dy * (x == 0)]
@@ -239,6 +259,7 @@ WRONG = {
         "not centred": lambda x: norm(x, centre=False),
         "divided by the variance of a sample": lambda x: norm(x, ddof=1),
         "no eps": lambda x: norm(x, eps=0.0),
+        "rows of one number become ±1": lambda x: np.where(np.ptp(x, axis=-1, keepdims=True), norm(x), [1, -1, 1, -1]),
     },
     "layer_norm_ignores_scale": {"not divided": lambda x: norm(x, scale=False)},
     "layer_norm_ignores_shifts": {"not centred": lambda x: norm(x, centre=False)},
@@ -255,7 +276,12 @@ WRONG = {
         "NaN for the last id": replace(MODEL, logits=lambda ids: np.where(ids[..., None] == 4, np.nan, bag(ids))),
         "one logit too few": replace(MODEL, logits=lambda ids: bag(ids)[..., :-1]),
     },
-    "model_sees_no_future": {"the mean of all": replace(MODEL, logits=lambda ids: bag(ids) + 1e-9 * ids.mean())},
+    "model_sees_no_future": {
+        "the mean of all": replace(MODEL, logits=lambda ids: bag(ids) + 1e-9 * ids.mean()),
+        "the mean of all, written into one array": replace(
+            MODEL, logits=rewritten(lambda ids: bag(ids) + 1e-9 * ids.mean())
+        ),
+    },
     "model_keeps_the_order_of_the_batch": {
         "rows have places": replace(MODEL, logits=lambda ids: bag(ids) + np.arange(len(ids))[:, None, None])
     },

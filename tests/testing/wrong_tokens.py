@@ -57,6 +57,11 @@ class Remembers:
         return TOK.encode_ordinary(text) + [0] * (self.calls % 3 == 0)
 
 
+def forgets_after(n):
+    """Decodes only the first n ids of a part right."""
+    return lambda ids: TOK.decode_bytes(ids[:n]) + b" " * (len(ids) > n) + TOK.decode_bytes(ids[n:])
+
+
 def late_special(text):
     """Special tokens are looked for after the text has been encoded."""
     return TOK.encode_ordinary(text)
@@ -64,6 +69,25 @@ def late_special(text):
 
 def without_merges():
     return tinylm_coder(Tokenizer.from_merges({i: bytes([i]) for i in range(256)}, []))
+
+
+def with_specials(names):
+    return tinylm_coder(Tokenizer.from_merges(VOCAB, PAIRS, names))
+
+
+def without_specials():
+    return with_specials([])
+
+
+def flushing(chunks):
+    """A stream that waits for nine letters, and then forgets that the last of them could be merged on."""
+    waiting = ""
+    for chunk in chunks:
+        waiting += chunk
+        if len(waiting) >= 9:
+            yield from TOK.encode_ordinary(waiting)
+            waiting = ""
+    yield from TOK.encode_ordinary(waiting)
 
 
 RIGHT_TRAINER = tinylm_trainer()
@@ -123,6 +147,7 @@ def draws(bend=1.0, warm=True, seeded=True):
     return draw
 
 
+NONE = Sampler(draw=lambda logits, n, seed, temperature: [])
 RIGHT = {
     "tokenizer": RIGHT_CODER,
     "tokenizer training": RIGHT_TRAINER,
@@ -146,12 +171,14 @@ WRONG = {
     "tokens_spell_the_text": {"two tokens exchanged": replace(RIGHT_CODER, vocab={**TOK.vocab, 97: b"b", 98: b"a"})},
     "encoding_repeats_itself": {"it remembers": replace(RIGHT_CODER, encode=Remembers())},
     "streaming_equals_encoding": {
+        "all of nine letters and more is given out at once": replace(RIGHT_CODER, stream=flushing),
         "each chunk alone": replace(
             RIGHT_CODER, stream=lambda chunks: [i for c in chunks for i in TOK.encode_ordinary(c)]
-        )
+        ),
     },
     "decoding_adds_up": {
         "a space before every part": replace(RIGHT_CODER, decode_bytes=lambda ids: b" " + TOK.decode_bytes(ids)),
+        "a space before parts that come after nine ids": replace(RIGHT_CODER, decode_bytes=forgets_after(9)),
         "cut characters are dropped": replace(
             RIGHT_CODER, decode_bytes=lambda ids: TOK.decode_bytes(ids).decode("utf-8", "ignore").encode()
         ),
@@ -174,7 +201,14 @@ WRONG = {
             RIGHT_CODER, encode_strict=lambda text: TOK.encode(text) if "<" not in text else [][0]
         ),
     },
-    "copies_encode_alike": {"merges are lost": replace(RIGHT_CODER, copy=without_merges)},
+    "copies_encode_alike": {
+        "merges are lost": replace(RIGHT_CODER, copy=without_merges),
+        "special tokens are lost": replace(RIGHT_CODER, copy=without_specials),
+        "special tokens have other ids": replace(RIGHT_CODER, copy=lambda: with_specials(SPECIALS[::-1])),
+        "special tokens are told, not found": replace(
+            RIGHT_CODER, copy=lambda: replace(RIGHT_CODER, encode_allowed=TOK.encode_ordinary)
+        ),
+    },
     "training_a_tokenizer_repeats_itself": {"another tie rule each time": by_turns()},
     "order_of_documents_does_not_matter": {"ties go to the first seen": tinylm_trainer(tie_break="first_seen")},
     "workers_do_not_matter": {
@@ -202,10 +236,18 @@ WRONG = {
         "beside 1, not beside the largest": Sampler(min_p=lambda logits, m: probabilities(logits) >= m),
         "never the largest": Sampler(min_p=lambda logits, m: probabilities(logits) < probabilities(logits).max()),
     },
-    "draws_repeat_with_their_seed": {"the seed is forgotten": Sampler(draw=draws(seeded=False))},
-    "low_temperature_takes_the_largest": {"the temperature is forgotten": Sampler(draw=draws(warm=False))},
+    "draws_repeat_with_their_seed": {"the seed is forgotten": Sampler(draw=draws(seeded=False)), "none": NONE},
+    "low_temperature_takes_the_largest": {
+        "the temperature is forgotten": Sampler(draw=draws(warm=False)),
+        "none": NONE,
+        "one too few": Sampler(draw=lambda logits, n, seed, t: draws()(logits, n - 1, seed, t)),
+    },
     "frequencies_match_probabilities": {
         "the temperature is forgotten": Sampler(draw=draws(warm=False)),
+        "none": NONE,
+        "one alone": Sampler(draw=lambda logits, n, seed, t: draws()(logits, 1, seed, t)),
+        "no ids, but numbers": Sampler(draw=lambda logits, n, seed, t: draws()(logits, n, seed, t) + 0.5),
+        "beyond the last id": Sampler(draw=lambda logits, n, seed, t: draws()(logits, n, seed, t) + 1),
         "a little too bold": Sampler(draw=draws(bend=1.5)),
         "what cannot come, comes": Sampler(
             draw=lambda logits, n, seed, t: np.random.default_rng(seed).integers(0, len(logits), n)

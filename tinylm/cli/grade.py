@@ -17,9 +17,11 @@ from typing import Any
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.cli.screen import coloured
 from tinylm.course.exercise import UnknownExerciseError
-from tinylm.course.grade import How, Report, UnreadableError, exercises_in, grading, lacking
+from tinylm.course.grade import How, Report, UnreadableError, exercises_in, grading, lacking, read
+from tinylm.course.handout.at_home import told_of_own
 from tinylm.course.handout.settings import CourseError, read_course
 from tinylm.course.klass import ClassError, grading_class
+from tinylm.course.klass.enrolled import NOTHING
 from tinylm.course.klass.feedback import feedback
 from tinylm.course.problem import problem_named
 from tinylm.course.report import summary, verdict_text
@@ -35,8 +37,11 @@ examples:
   tinylm grade my_work.py layer_norm softmax         these
   tinylm grade homework.ipynb --html feedback.html   a notebook, and a page to keep
   tinylm grade submissions/ -o report/               a class: ada.py, ben/my_work.py, submitted/ada/week_1/...
-  tinylm grade submissions/ -o report/ --course COURSE.toml --week 2
+  tinylm grade submissions/ -o report_2/ --course COURSE.toml --week 2
   TINYLM_SECRET=... tinylm grade ada.py --variant ada --others class.txt"""
+
+
+WHERE = "is it the right folder, and the right --week?"
 
 
 def add(commands: Any) -> None:
@@ -54,7 +59,9 @@ def add(commands: Any) -> None:
     command.add_argument("--others", metavar="FILE", help="ids of the class, one a line: whose variant is solved?")
     command.add_argument("--seconds", type=float, metavar="X", help="limit of an exercise (default 10)")
     command.add_argument("--memory", type=int, metavar="MB", help="limit of an exercise (default 1024)")
-    command.add_argument("--seed", type=int, metavar="N", help="of the inputs (default 0)")
+    command.add_argument(
+        "--seed", type=int, metavar="N", help="of the inputs (default: with --course the course's own, else 0)"
+    )
     command.add_argument("--tries", type=int, default=100, metavar="N", help="how many inputs (default 100)")
     command.add_argument("--json", action="store_true", help="print what was found as JSON instead")
     command.add_argument("--html", metavar="FILE", help="also write it as a page")
@@ -128,7 +135,9 @@ def _file(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.to_dict(), indent=2))
     else:
         print(f"{chr(10) * (not gap)}{path.name}: {summary(verdicts)}")
-    for sentence in lacking(report.protections):
+    by_library = not how.secret or arguments.variant is None
+    home = told_of_own(path, read(path).source, names) if by_library else ""
+    for sentence in filter(None, (home, *lacking(report.protections))):
         print(f"note: {sentence}", file=sys.stderr if arguments.json else sys.stdout)
     return 0 if report.all_right else 1
 
@@ -141,6 +150,7 @@ def _class(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--workers must be 1 or more, got {arguments.workers}")
     given = arguments.secret or os.environ.get("TINYLM_SECRET", "")
     names, points, title, seed, secret = arguments.exercises or None, None, "", 0, given
+    students: tuple[str, ...] = ()
     if arguments.course:
         try:
             course = read_course(arguments.course, secret=given)
@@ -152,20 +162,26 @@ def _class(arguments: argparse.Namespace) -> int:
         worth = {item.problem.name: float(item.points) for week in weeks for item in week.items}
         points = {name: worth.get(name, 0.0) for name in names or worth}
         names, seed, secret = list(points), course.seed, course.secret if course.students or arguments.others else ""
+        students = course.students
         title = course.title if arguments.week is None else f"{course.title}: {weeks[0].title}"
     elif arguments.week is not None:
         raise UsageError("--week counts the weeks of a course; give it with --course COURSE.toml")
     how = _how(arguments, secret, seed)
     records: Iterator[Any] = grading_class(
-        arguments.path, arguments.out, names, how=how, points=points, title=title, workers=arguments.workers
-    )
+        arguments.path, arguments.out, names, how=how, points=points, title=title, workers=arguments.workers,
+        students=students,
+    )  # fmt: skip
     if how.secret:
         print("note: each student is asked for the variant of their name", file=sys.stderr)
-    graded = None
+    graded, held, open_ = None, 0, []
     try:
         with _bar(None, " students") as line:
             for graded in records:
-                text = f"{graded.student}: {graded.right} of {graded.of} right{' (from before)' * graded.again}"
+                held += graded.held
+                open_ += [graded.student] * (graded.why not in ("", NOTHING))
+                none = "; it holds none of the exercises" * (not graded.held)
+                again = " (from before)" * graded.again
+                text = f"{graded.student}: {graded.why or f'{graded.right} of {graded.of} right{none}{again}'}"
                 line("" if arguments.json else text, total=graded.whole)
     except ClassError as problem:
         raise UsageError(str(problem)) from problem
@@ -181,6 +197,10 @@ def _class(arguments: argparse.Namespace) -> int:
         print((Path(arguments.out) / "report.json").read_text("utf-8"), end="")
     else:
         print(f"{arguments.out}: grades.csv, overview.html, and a page for each student in feedback/")
+    if open_:
+        print(f"note: not graded until a person says whose, or which one counts: {', '.join(open_)}", file=sys.stderr)
+    if names and not held:
+        print(f"note: nobody handed in any of {', '.join(names)}; {WHERE}", file=sys.stderr)
     return 0
 
 

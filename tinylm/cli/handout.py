@@ -31,7 +31,12 @@ def add(commands: Any) -> None:
     command.add_argument("course", nargs="?", metavar="COURSE.toml", help="the description of the course")
     command.add_argument("-o", "--output", metavar="DIR", help="where the folders go")
     command.add_argument(
-        "--for", action="append", default=[], dest="forms", choices=("nbgrader", "pytest", "adapters"), help="also for"
+        "--for",
+        action="append",
+        default=[],
+        dest="forms",
+        choices=("nbgrader", "pytest", "adapters"),
+        help="a further folder, for another grader or layout (below); may be given again",
     )
     command.add_argument("--force", action="store_true", help="into a folder that is not empty")
     command.add_argument("--example", action="store_true", help="print a COURSE.toml to begin with")

@@ -19,6 +19,7 @@ from tokenizer.decode import decode_bytes
 __all__ = [
     "Looked",
     "Scripted",
+    "WrongReturnError",
     "batch",
     "chosen",
     "clipped",
@@ -61,8 +62,23 @@ def counted_pairs(answer: Any, words: Sequence[Sequence[int]], counts: Sequence[
     found = answer(words, counts)
     if _empty(found):
         return found
-    pair_counts, where = found
+    pair_counts, where = _several(found, 2, "both counts: of pairs, and in which words they are")
     return dict(pair_counts), {pair: sorted(numbers) for pair, numbers in where.items()}
+
+
+class WrongReturnError(TypeError):
+    """What an answer returned is not what it was asked for: no error of the answer, but of whoever called it."""
+
+
+def _several(found: Any, count: int, names: str, otherwise: str = "") -> Any:
+    """The results of an answer that returns several."""
+    if not isinstance(found, (tuple, list)) or len(found) != count:
+        if isinstance(found, (tuple, list)):
+            came = f"{len(found)} results"
+        else:
+            came = "an array" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
+        raise WrongReturnError(f"it should return {otherwise}{names}; it returns {came}")
+    return found
 
 
 class Looked:
@@ -134,6 +150,8 @@ def batch(answer: Any, tokens: Array, batch_size: int, block_size: int) -> Any:
     first = answer(tokens.copy(), batch_size, block_size, np.random.default_rng(0))
     if _empty(first):
         return first
+    if not isinstance(first, np.ndarray):  # an array of both is as good as a pair
+        _several(first, 2, "x and y")
     windows: set[tuple[Any, Any]] = set()
     rng = np.random.default_rng(1)
     alike = True
@@ -161,7 +179,12 @@ def stepped(answer: Any, xp: Any, p: Array, g: Array, m: Array, v: Array, t: int
     """p, m and v after an answer like `adamw_update`, which changes them in place or returns them."""
     p, m, v = p.copy(), m.copy(), v.copy()
     result = answer(xp, p, g, m, v, t, **settings)
-    return dict(zip("pmv", (p, m, v) if result is None else result, strict=True))
+    if isinstance(result, np.ndarray) and result.shape == (3, *p.shape):
+        result = tuple(result)
+    if result is not None:
+        in_place = "nothing, where it changes p, m and v in place, or "
+        p, m, v = _several(result, 3, "all three of them: p, m, v", in_place)
+    return {"p": p, "m": m, "v": v}
 
 
 def updated(answer: Any, p: Array, gradients: Sequence[Array], **settings: Any) -> list[Array]:
@@ -169,7 +192,7 @@ def updated(answer: Any, p: Array, gradients: Sequence[Array], **settings: Any) 
     p, b, seen = p.copy(), None, []
     for g in gradients:
         result = answer(p, g.copy(), b, **settings)
-        p, b = result if isinstance(result, tuple) else (p, result)
+        p, b = _several(result, 2, "b, or p and b") if isinstance(result, tuple) else (p, result)
         seen.append(p.copy())
     return [*seen, b]
 
@@ -199,7 +222,8 @@ def chosen(answer: Any, logits: Array, seen: Sequence[int], uniform: float, **se
     result = answer(logits, seen, rng, **settings)
     if _empty(result):
         return result
-    token, p = (result.token, result.p) if hasattr(result, "token") else result
+    both = (result.token, result.p) if hasattr(result, "token") else result
+    token, p = _several(both, 2, "the id of the token and its probability")
     return token, p, rng.drawn
 
 

@@ -79,13 +79,18 @@ def difference(problem: Problem, each: Case, expected: Outcome, got: Outcome) ->
 
 def names_of(problem: Problem, each: Case) -> list[str]:
     """What the positional arguments of a call are called, those that it leaves out behind them."""
-    try:
-        parameters = inspect.signature(plain(problem.live)).parameters.values()
-    except (TypeError, ValueError):
-        parameters = {}.values()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [each.name for each in parameters if each.kind in kinds] if problem.drive is None else []
+    names = _positional(problem.drive)[1:] if problem.drive else []
+    names = names or _positional(plain(problem.live))  # also of a drive that passes on whatever it gets
     return names + [f"argument {i + 1}" for i in range(len(names), len(each.args))]
+
+
+def _positional(function: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [each.name for each in parameters if each.kind in kinds]
 
 
 def similar(problem: Problem, each: Case, one: Outcome, other: Outcome) -> bool:

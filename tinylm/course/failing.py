@@ -1,4 +1,4 @@
-"""The smallest call that goes wrong: looked for, shrunk by Hypothesis, and put into words."""
+"""A small call that goes wrong: looked for, shrunk by Hypothesis, and put into words."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,10 +15,12 @@ from tinylm.course.outcome import Answer, Here, Outcome
 from tinylm.course.problem import Problem
 from tinylm.course.spelling import Source, show
 from tinylm.course.verdict import Failing
+from tinylm.course.when import Tried
 
 __all__ = ["ask", "call_of", "in_words", "smallest"]
 
 ASKS = 120  # calls of the answer while shrinking: three times as many seldom found a smaller input
+MISFIT = "WrongReturnError"  # of drive_text.py: not the answer's, but of whoever called it
 LONG = 1000  # characters of an error message
 NOISE = {8: 1e-13, 4: 1e-6, 2: 1e-2}  # bytes of a number → what is shown as 0 beside a 1: some roundings of the type
 STOPS = {
@@ -32,24 +34,25 @@ STOPS = {
 
 def smallest(
     problem: Problem, answer: Answer, met: dict[str, bool], best: tuple[Case, Outcome, Outcome], seed: int, tries: int
-) -> tuple[Case, Outcome, Outcome]:
-    """The smallest failing case that is found by shrinking from the drawn ones: (case, expected, got).
+) -> tuple[tuple[Case, Outcome, Outcome], list[Tried]]:
+    """The smallest failing case that is found by shrinking from the drawn ones: (case, expected, got); and all calls
+    that were made in looking for it.
 
     met   whether the answer fails, for each case that it has been asked already, by its text
     best  the smallest of those that fail
     """
-    asked = 0
+    asked: list[Tried] = []
     reference = Here(problem.reference, problem.drive)
 
     def fails(each: Case) -> bool:
-        nonlocal asked, best
+        nonlocal best
         key = text(each)
         if key not in met:
-            if asked == ASKS:
+            if len(asked) == ASKS:
                 raise Enough
-            asked += 1
             expected, got = ask(reference, each), ask(answer, each)
             met[key] = difference(problem, each, expected, got) is not None
+            asked.append((each, expected, got, met[key]))
             if met[key] and order(each) < order(best[0]):
                 best = each, expected, got
             if got.stopped:
@@ -57,7 +60,7 @@ def smallest(
         return met[key]
 
     search(problem, fails, seed=seed, tries=tries)
-    return best
+    return best, asked
 
 
 def ask(answer: Answer, each: Case) -> Outcome:
@@ -109,6 +112,8 @@ def _viewed(problem: Problem, each: Case, outcome: Outcome) -> Any:
 def _said(outcome: Outcome, viewed: Any) -> str:
     if outcome.stopped:
         return outcome.detail or STOPS.get(outcome.stopped, f"it was stopped: {outcome.stopped}")
+    if outcome.error is not None and outcome.error.kinds[0] == MISFIT:
+        return outcome.error.message
     if outcome.error is not None:
         return f"{str(outcome.error)[:LONG]} …" if len(str(outcome.error)) > LONG else str(outcome.error)
     return show(viewed)

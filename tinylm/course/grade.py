@@ -44,8 +44,10 @@ class How:
     def __post_init__(self) -> None:
         if self.seed < 0 or self.tries < 1:
             raise ValueError(f"expected a seed from 0 and at least 1 try, got {self.seed} and {self.tries}")
-        if (self.seconds is not None and not 0 < self.seconds < 1e6) or (self.memory is not None and self.memory < 1):
-            raise ValueError(f"limits must be above 0, got {self.seconds} seconds and {self.memory} bytes")
+        if self.seconds is not None and not 0 < self.seconds < 1e6:
+            raise ValueError(f"limits must be above 0, and below a million seconds; got {self.seconds:g} seconds")
+        if self.memory is not None and self.memory < 1:
+            raise ValueError(f"limits must be above 0; got {self.memory} bytes of memory")
 
     @property
     def limits(self) -> Limits:
@@ -159,6 +161,8 @@ def _verdict(
         return Verdict(problem.name, "broken", f"{file} cannot be run: {reason}", variant=variant)
     if problem.symbol not in work.names:
         near = f"; tinylm stub {problem.name} writes how it begins"
+        if variant:  # that one has the library's settings
+            near = "; the my_work.py that you were given has how it begins, with your settings"
         return Verdict(problem.name, "missing", f"{file} does not define {problem.symbol}{near}", variant=variant)
     with nursery.guarded(runs, problem) as answer:
         return judge(problem, answer, seed=how.seed, tries=how.tries, others=others)

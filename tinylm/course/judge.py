@@ -16,6 +16,7 @@ from tinylm.course.outcome import Answer, Here, Outcome
 from tinylm.course.problem import Problem
 from tinylm.course.symptom import symptom
 from tinylm.course.verdict import Verdict
+from tinylm.course.when import Ask, Tried
 
 __all__ = ["judge"]
 
@@ -50,8 +51,8 @@ def judge(
 
     if (loading := _loading(got)) is not None:
         return verdict(*loading, tried=0)
-    if (reason := _unwritten(expected, got)) is not None:
-        return verdict("unwritten", f"not written yet: {reason}", tried=0)
+    if (reason := _unwritten(expected, got, str(getattr(answer, "printed", "")))) is not None:
+        return verdict("unwritten", reason, tried=0)
     met = {
         text(each): difference(problem, each, right, came) is not None
         for each, right, came in zip(cases, expected, got, strict=False)
@@ -67,12 +68,17 @@ def judge(
     tried = list(zip(cases, expected, got, strict=False))
     best = next(each for each in tried if met[text(each[0])])
     stopped = any(each.stopped for each in got)
+    more: list[Tried] = []
     if not stopped:
-        best = smallest(problem, answer, dict(met), best, seed, tries)
+        best, more = smallest(problem, answer, dict(met), best, seed, tries)
     failing = in_words(problem, *best, name=_name(answer))
     named = diagnose(problem, answer, got, seed=seed, tries=tries)
     sure = bool(named) and named[0].agree == named[0].of
-    words = "" if sure else symptom(problem, [(*each, met[text(each[0])]) for each in tried])
+    words = (
+        ""
+        if sure
+        else symptom(problem, [(*each, met[text(each[0])]) for each in tried], more, _asking(problem, answer, stopped))
+    )
     went_well = [each for each in tried if not met[text(each[0])]]
     if not stopped and not _steady(problem, answer, best, *went_well[-1:]):
         words = f"{UNSTEADY} {words}".rstrip()
@@ -97,6 +103,22 @@ def _outcomes(answer: Answer, cases: tuple[Case, ...]) -> list[Outcome]:
     return got
 
 
+def _asking(problem: Problem, answer: Answer, stopped: bool) -> Ask:
+    """Ask for one call more, on an input that was not drawn: it says something where the library takes it."""
+    reference = Here(problem.reference, problem.drive)
+
+    def asked(each: Case) -> Tried | None:
+        nonlocal stopped
+        expected = ask(reference, each)
+        if stopped or expected.error is not None:
+            return None
+        got = ask(answer, each)
+        stopped = bool(got.stopped)
+        return None if stopped else (each, expected, got, difference(problem, each, expected, got) is not None)
+
+    return asked
+
+
 def _loading(got: list[Outcome]) -> tuple[str, str] | None:
     """The status and sentence of an answer that cannot be called at all."""
     error = got[0].error if got else None
@@ -104,15 +126,23 @@ def _loading(got: list[Outcome]) -> tuple[str, str] | None:
     return (status, error.message or str(error)) if status and error else None
 
 
-def _unwritten(expected: tuple[Outcome, ...], got: list[Outcome]) -> str | None:
-    if got[0].error is not None and "NotImplementedError" in got[0].error.kinds:
-        return "it raises NotImplementedError"
-    for right, came in zip(expected, got, strict=False):  # the first call that has something to return
-        if right.error is None and right.value is not None:
-            if came.error is None and not came.stopped and (came.value is None or isinstance(came.value, EllipsisType)):
-                return f"it returns {'...' if isinstance(came.value, EllipsisType) else 'None'}"
-            return None
-    return None
+def _unwritten(expected: tuple[Outcome, ...], got: list[Outcome], printed: str) -> str | None:
+    """Why an answer is taken for one that is not written yet: no call of it gives anything.
+
+    What prints, raises another error or changes something is begun.
+    """
+    if all(each.error is not None and "NotImplementedError" in each.error.kinds for each in got):
+        return "not written yet: it raises NotImplementedError"
+    asked = [
+        came for right, came in zip(expected, got, strict=False) if right.error is None and right.value is not None
+    ]
+    empty = [came for came in asked if came.value is None or isinstance(came.value, EllipsisType)]
+    if not asked or any(came.error is not None or came.stopped for came in asked) or len(empty) < len(asked):
+        return None
+    if isinstance(empty[0].value, EllipsisType):
+        return "not written yet: it returns ..."
+    working = printed or any(each.error is not None or each.after is not None for each in got)
+    return f"it returns None: {'' if working else 'not written yet, or '}is a `return` missing?"
 
 
 def _name(answer: Answer) -> str:

@@ -223,7 +223,5 @@ def problem_named(name: str) -> Problem:
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UnknownExerciseError(
-            f"no exercise {name!r} to be graded; {hint}tinylm stub --list shows all {len(known)}"
-        )
+        raise UnknownExerciseError(f"no exercise is called {name!r}; {hint}tinylm stub --list shows all {len(known)}")
     return known[name]

@@ -32,7 +32,7 @@ def verdict_text(verdict: Verdict, *, colour: bool = False, staff: bool = False)
     mark = f"{COLOURS[kind]}{MARKS[kind]}{PLAIN}" if colour else MARKS[kind]
     lines = [f"{mark} {_clean(_headline(verdict))}"]
     if verdict.failing is not None:
-        lines += ["", "  The smallest call that goes wrong:", *_shown("", verdict.failing.call), ""]
+        lines += ["", "  The smallest call found that goes wrong:", *_shown("", verdict.failing.call), ""]
         for label, text in _rows(verdict):
             lines += _shown(f"{label:<9} ", text)
     for sentence in _prose(verdict, staff):
@@ -50,7 +50,7 @@ def verdict_html(verdict: Verdict, *, staff: bool = False) -> str:
         call = (
             f'<code style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(_clean(verdict.failing.call))}</code>'
         )
-        inside += f"{PARAGRAPH}The smallest call that goes wrong:</p>{PARAGRAPH}{call}</p>"
+        inside += f"{PARAGRAPH}The smallest call found that goes wrong:</p>{PARAGRAPH}{call}</p>"
         inside += f"<table>{''.join(map(_row, _rows(verdict)))}</table>"
     inside += "".join(f"{PARAGRAPH}{escape(_clean(text))}</p>" for text in _prose(verdict, staff))
     if verdict.printed:
@@ -80,10 +80,12 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     '1 of 3 right; 1 not written yet: gelu.'
     """
     right = sum(each.right for each in verdicts)
-    open_ = [each.problem for each in verdicts if each.status in ("unwritten", "missing")]
+    open_ = [each for each in verdicts if each.status in ("unwritten", "missing")]
+    begun = [each.problem for each in open_ if each.sentence.startswith("it returns None: is")]
+    rest = [each.problem for each in open_ if each.problem not in begun]
     slow = [each.problem for each in verdicts if each.status == "slow"]
     text = f"{right} of {len(verdicts)} right"
-    for names, what in ((slow, "of these with too much work"), (open_, "not written yet")):
+    for names, what in ((slow, "of these with too much work"), (begun, "without a result"), (rest, "not written yet")):
         if names:
             text += f"; {len(names)} {what}: {', '.join(names)}"
     return f"{text}."

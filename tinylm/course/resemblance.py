@@ -10,9 +10,9 @@ import numpy as np
 
 from tinylm.autograd import Tensor
 from tinylm.course.compare import same
-from tinylm.course.resemblance_arrays import numbers
+from tinylm.course.resemblance_arrays import alike, numbers
 
-__all__ = ["Pair", "resemblance"]
+__all__ = ["Pair", "listed", "resemblance"]
 
 Pair = tuple[Any, Any]  # expected, got
 
@@ -176,19 +176,30 @@ def _parts(pairs: list[Pair]) -> str:
         set(each) != set(names) for pair in pairs for each in pair
     ):
         return ""
+    moved = {
+        name: other
+        for name in names
+        for other in names
+        if other != name
+        and all(alike(want[other], have[name]) for want, have in pairs)
+        and not all(alike(want[name], have[name]) for want, have in pairs)
+    }
+    if len(moved) > 1:
+        there = listed(list(moved.values()))
+        return f"Where {listed(list(moved))} should be there are {there}: do they come in another order?"
     bad = [name for name in names if any(same(want[name], have[name]) is not None for want, have in pairs)]
     if not bad or len(bad) == len(names):
         return ""
-    said = f"Of {_listed(names)} only {_listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong."
+    said = f"Of {listed(names)} only {listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong."
     if len(bad) > 1:
         return said
     inside = [(want[bad[0]], have[bad[0]]) for want, have in pairs if same(want[bad[0]], have[bad[0]]) is not None]
     return f"{said} {resemblance(inside)}".rstrip()
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """
-    >>> _listed(["p", "m", "v"])
+    >>> listed(["p", "m", "v"])
     'p, m and v'
     """
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["numbers"]
+__all__ = ["alike", "numbers"]
 
 Pair = tuple[Any, Any]  # expected, got
 Holds = Callable[[Any, Any], bool]  # of one pair
@@ -37,6 +37,11 @@ def numbers(pairs: Sequence[Pair]) -> str:
 
 def _first(claims: Iterator[tuple[str, Holds]], pairs: list[Pair]) -> str:
     return next((says for says, holds in claims if all(holds(*pair) for pair in pairs)), "")
+
+
+def alike(want: Any, have: Any) -> bool:
+    """Whether two arrays are the same but for what a claim allows."""
+    return isinstance(want, np.ndarray) and isinstance(have, np.ndarray) and _close(want, have)
 
 
 def _close(want: Any, have: Any) -> bool:
@@ -135,6 +140,10 @@ def _maps(pairs: list[Pair]) -> Iterator[tuple[str, Holds]]:
         yield "True and False are exchanged.", lambda want, have: bool((want != have).all())
         yield "Whatever is wrong is True where it should be False.", lambda want, have: not (want & ~_true(have)).any()
         yield "Whatever is wrong is False where it should be True.", lambda want, have: not (~want & _true(have)).any()
+        yield (
+            "As many are True as should be, but not the right ones.",
+            lambda want, have: bool(want.sum() == _true(have).sum()),
+        )
     else:
         yield "The results have lost their sign.", lambda want, have: _close(np.abs(want), have)
         if any(np.count_nonzero(want) > 1 for want, _ in pairs):

@@ -10,7 +10,7 @@ __all__ = ["FrequencyTest"]
 
 
 class FrequencyTest:
-    """A sequential test of "these draws are independent and come from p".
+    """A sequential test of "every draw has the probabilities p, whatever came before".
 
         E(t) = Π  q(x; what came before) / p(x)        q(i) = (count of i + c · p(i)) / (t + c)
 
@@ -18,7 +18,8 @@ class FrequencyTest:
     nobody's fortune E grows on average, so by Ville's inequality it reaches 1/α ever, however long and however often
     one looks, with a probability of at most α: the rate of false alarms. Where the draws come from other
     probabilities r, ln E grows by the divergence KL(r‖p) a draw, less about V/2 · ln t in all. A draw that p excludes
-    refutes it at once.
+    refutes it at once. That draws do not depend on each other is taken as given, not tested: 0, 1, 0, 1, ... passes as
+    a fair coin, since only how often each id came counts.
 
     p             (V,) probabilities, not negative, summing to 1 within 1e-6
     false_alarm   α
@@ -54,9 +55,11 @@ class FrequencyTest:
         return self.greatest >= -math.log(self.false_alarm)
 
     def see(self, draws: Iterable[int]) -> "FrequencyTest":
-        """Take further draws into account; returns itself. Raises ValueError for an id that p does not have."""
+        """Take further draws into account; returns itself. Raises ValueError for what is no id of p."""
         for draw in draws:
             i = int(draw)
+            if i != draw:
+                raise ValueError(f"the draw {draw!r} is no id: ids are whole numbers")
             if not 0 <= i < len(self.p):
                 raise ValueError(f"the draw {i} is outside of 0 … {len(self.p) - 1}")
             if self.p[i] == 0:

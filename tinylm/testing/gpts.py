@@ -49,7 +49,10 @@ def models(draw: Any, config: Any = None, dtype: Any = np.float64) -> Any:
 
 
 def optimizer_settings() -> Any:
-    """Settings of AdamW, among them none of each: no momentum, no decay, lr = 0; shrinks to nearly plain descent."""
+    """Settings of AdamW, among them none of each: no momentum, no decay, lr = 0.
+
+    Shrinks to lr = 0.001 without momentum, memory of squares or decay: a step of lr against the gradient's sign.
+    """
     return st.fixed_dictionaries(
         {
             "lr": st.sampled_from([1e-3, 0.1, 0.0]),

@@ -15,22 +15,30 @@ def indices(draw: Any, shape: Shape) -> Any:
     """What may stand between the brackets of x[...] for an array of this shape; every axis has an element.
 
     Whole numbers (negative too), slices (also with negative steps), arrays of whole numbers (repeated and negative
-    ones), arrays of bools, an ellipsis, a new axis, and tuples of these with one array at most. Shrinks to 0, or to ()
-    where there are no axes.
+    ones), arrays of bools, ..., None, (), and tuples of these with one array at most: entries before and behind an
+    ellipsis, new axes anywhere. Shrinks to 0, or to () where there are no axes.
     """
+    bare: list[Any] = [(), Ellipsis, None]
     if not shape:
-        return draw(st.sampled_from([(), Ellipsis, None]))
-    if not draw(st.booleans()):
+        return draw(st.sampled_from(bare))
+    kind = draw(st.sampled_from(["one"] * 8 + ["several"] * 6 + ["bare", "bare", "whole mask"]))
+    if kind == "one":
         return draw(_along(shape[0], array=True))
-    count = draw(st.integers(1, len(shape)))
-    place = draw(st.integers(0, count))  # of the one array, counted from 1; 0: none
-    entries = [draw(_along(side, array=at == place)) for at, side in enumerate(shape[:count], 1)]
-    extra = draw(st.sampled_from(["nothing", "ellipsis", "new axis", "whole mask"]))
-    if extra == "whole mask":
+    if kind == "bare":
+        return draw(st.sampled_from(bare))
+    if kind == "whole mask":
         return draw(arrays(shape, st.booleans(), bool))
-    if extra == "ellipsis":
-        return (*entries, Ellipsis)
-    return (*entries, None) if extra == "new axis" else tuple(entries)
+    ellipsis = draw(st.booleans())
+    front = draw(st.integers(0 if ellipsis else 1, len(shape)))
+    behind = draw(st.integers(0, len(shape) - front)) if ellipsis else 0
+    sides = shape[:front] + shape[len(shape) - behind :]
+    place = draw(st.integers(0, len(sides)))  # of the one array, counted from 1; 0: none
+    entries: list[Any] = [draw(_along(side, array=at == place)) for at, side in enumerate(sides, 1)]
+    if ellipsis:
+        entries.insert(front, Ellipsis)
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        entries.insert(draw(st.integers(0, len(entries))), None)
+    return tuple(entries)
 
 
 def _along(side: int, *, array: bool) -> Any:

@@ -1,10 +1,13 @@
 """What a law is: a sentence, a function that raises where it does not hold, and how its inputs are drawn."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from tinylm.testing.mistakes import InputError, NotInstalledError
 
 __all__ = [
     "Law",
@@ -14,6 +17,7 @@ __all__ = [
     "close",
     "equal",
     "law",
+    "law_named",
     "laws_of",
     "must_hold",
     "require",
@@ -54,7 +58,11 @@ class LawBroken(AssertionError):
 
 
 class LawDoesNotApply(TypeError):
-    """An adapter lacks what a law asks about."""
+    """An adapter lacks what a law asks about, or is no function where the law is about one."""
+
+
+NOT_THE_CODES = (LawDoesNotApply, InputError, NotInstalledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What is no answer of the code that is judged: mistakes of whoever asks, and somebody who wants to stop."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,10 @@ class Law:
     sentence      what it says
     function      (adapter, **inputs) → None; raises LawBroken
     draws         name of an input → (adapter → Hypothesis strategy)
-    needs         attributes that the adapter must have
+    needs         attributes that the adapter must have; none: the adapter is a function
 
-    An adapter that raises for these inputs breaks the law too; its error is the cause of the LawBroken.
+    An adapter that raises for these inputs breaks the law too; its error is the cause of the LawBroken, also where it
+    is no Exception, as a panic of Rust. Raises InputError, a ValueError, for inputs that the law does not ask about.
     """
 
     name: str
@@ -84,10 +93,10 @@ class Law:
                 self.function(adapter, **inputs)
         except LawBroken as error:
             raise self._of(error, inputs) from error.__cause__
-        except LawDoesNotApply:
+        except NOT_THE_CODES:
             raise
-        except Exception as error:
-            if type(error).__module__.split(".")[0] == "hypothesis" or _is_call_of(self.function, error):
+        except BaseException as error:  # pyo3's PanicException is no Exception
+            if _is_of_the_tests(error) or _is_call_of(self.function, error):
                 raise
             raise self._of(LawBroken(f"it raised {_text(error)}"), inputs) from error
 
@@ -100,6 +109,8 @@ class Law:
         lacking = [name for name in self.needs if getattr(adapter, name, None) is None]
         if lacking:
             raise LawDoesNotApply(f"{self.name} needs .{' and .'.join(lacking)} of {_name(adapter)}, which has none")
+        if not self.needs and not callable(adapter):
+            raise LawDoesNotApply(f"{self.name} is about a function, and {_name(adapter)} cannot be called")
 
     def inputs(self, adapter: Any) -> dict[str, Any]:
         """Name → Hypothesis strategy: `@given(**law.inputs(adapter))` draws what the law asks about."""
@@ -134,14 +145,30 @@ def laws_of(topic: str | None = None) -> tuple[Law, ...]:
     return found
 
 
+def law_named(name: str) -> Law:
+    """The law of this name; raises ValueError that says which laws there are, and which may have been meant."""
+    import tinylm.testing.laws  # noqa: F401  (the import makes them known)
+
+    if name in LAWS:
+        return LAWS[name]
+    topics = list(dict.fromkeys(each.topic for each in LAWS.values()))
+    spaced = name.replace("_", " ")
+    if spaced in topics:
+        meant = f"{spaced!r} is a topic, of the laws {', '.join(each.name for each in laws_of(spaced))}"
+    else:
+        near = difflib.get_close_matches(name, LAWS, 3, 0.6)
+        meant = f"did you mean {' or '.join(near)}?" if near else f"there are laws of {', '.join(topics)}"
+    raise ValueError(f"there is no law {name!r}; {meant}; there are the laws {', '.join(LAWS)}")
+
+
 def check_law(law: Law, adapter: Any, *, tries: int = 100, **inputs: Any) -> Any:
     """Ask a law about inputs that Hypothesis draws, and shrink the first for which it does not hold.
 
     inputs   strategies or plain values, in place of what the law draws
 
     Returns a tinylm.course.counterexample.Tried: `.held`, `.smallest` (the inputs by name), `.reason`. The same each
-    time. Raises LawDoesNotApply; LawBroken where the same input does and does not break the law; and ImportError naming
-    the extra where Hypothesis is not installed.
+    time. Raises LawDoesNotApply; InputError for plain values that are not what the law asks about; LawBroken where the
+    same input does and does not break the law; and ImportError naming the extra where Hypothesis is not installed.
     """
     from tinylm.course.counterexample import counterexample
     from tinylm.testing.drawing import Flaky, st
@@ -220,13 +247,18 @@ def _where(says: str, expected: Any, got: Any, wrong: Any) -> str:
     return f"{says}{at}: {got[index]}, expected {expected[index]}"
 
 
-def _is_call_of(function: Callable[..., None], error: Exception) -> bool:
+def _is_of_the_tests(error: BaseException) -> bool:
+    """Whether it is Hypothesis's or pytest's own, as pytest.skip() raises it."""
+    return any(kind.__module__.split(".")[0] in ("hypothesis", "_pytest") for kind in type(error).__mro__)
+
+
+def _is_call_of(function: Callable[..., None], error: BaseException) -> bool:
     """Whether the law's function itself was called with the wrong names: the innermost frame is not inside it."""
     trace = error.__traceback__
     return isinstance(error, TypeError) and trace is not None and trace.tb_next is None
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     said = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 

@@ -1,10 +1,13 @@
 """A course of five weeks, as the text of a COURSE.toml to begin with."""
 
 import textwrap
+from datetime import date, timedelta
 
 from tinylm.course.problem import problems
 
 __all__ = ["WEEKS", "example"]
+
+FIRST = date(2027, 3, 1)  # of a course, for the sake of example
 
 HEAD = '''# A course for tinylm. Change it, and then: tinylm handout COURSE.toml -o course
 # Exercises: tinylm stub --list
@@ -67,9 +70,10 @@ def example() -> str:
     for number, (title, text, names) in enumerate(WEEKS, 1):
         listed = "".join(f'    "{name}",\n' for name in names if name in known)
         if listed:
+            day = FIRST + timedelta(weeks=number)
             parts.append(
                 f'\n[[weeks]]\ntitle = "{title}"\ntext = """\n{_filled(text)}\n"""\n'
-                f'due = "end of week {number}"  # or a date: 2027-03-{number * 7:02}\nexercises = [\n{listed}]\n'
+                f'due = "end of week {number}"  # or a date: {day}\nexercises = [\n{listed}]\n'
             )
     parts.append('\n# Points follow from the level of an exercise; or say them: { name = "layer_norm", points = 5 },\n')
     return "".join(parts)

@@ -10,7 +10,7 @@ from typing import Any
 from tinylm.course.handout.settings import Course, Week
 from tinylm.course.variants import variants_of
 
-__all__ = ["OWN", "own_settings", "settings_of", "whose"]
+__all__ = ["OWN", "folded", "own_settings", "settings_of", "whose"]
 
 OWN = "settings.json"
 
@@ -29,11 +29,11 @@ def settings_of(folder: str | os.PathLike[str], names: Iterable[str]) -> dict[st
     file = Path(folder) / OWN
     if not file.is_file():
         return {}
-    own = {_folded(student): settings for student, settings in json.loads(file.read_text("utf-8")).items()}
+    own = {folded(student): settings for student, settings in json.loads(file.read_text("utf-8")).items()}
     names = list(names)
     for name in names:
-        if _folded(name) in own:
-            return dict(own[_folded(name)])
+        if folded(name) in own:
+            return dict(own[folded(name)])
     raise ValueError(
         f"each student has settings of their own here, and none of {', '.join(map(repr, names))} is the id of one"
     )
@@ -50,5 +50,6 @@ def whose(work: str | os.PathLike[str]) -> list[str]:
     return [given] if given else [work.stem, *(each.name for each in work.parents if each.name)][:4]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """An id as it is compared: space around it, case and the Unicode form in which it is written do not matter."""
     return unicodedata.normalize("NFC", name.strip()).casefold()

@@ -1,6 +1,7 @@
 """What a student's run.py does: judges files, weeks and exercises of the folder that it stands in."""
 
 import argparse
+import difflib
 import importlib.util
 import json
 import os
@@ -18,6 +19,8 @@ from tinylm.course.verdict import number
 __all__ = ["answers", "main"]
 
 WORK = "my_work.py"
+FILES = (".py", ".ipynb")
+NOTEBOOK = "week_1/week_1.ipynb"
 EPILOG = """examples:
   python run.py                          every week
   python run.py 2                        week 2
@@ -60,15 +63,26 @@ def _job(folder: Path, plan: Mapping[str, Any], what: str) -> Job:
     for week in weeks.values():
         if what in week["exercises"]:
             return what, folder / week["name"] / WORK, {what: week["exercises"][what]}
-    if what.endswith((".py", ".ipynb")):
+    if what.endswith(FILES):
         file = Path(what).resolve()
         every = {name: points for week in weeks.values() for name, points in week["exercises"].items()}
         return what, file, weeks[file.parent.name]["exercises"] if file.parent.name in weeks else every
-    names = ", ".join(name for week in weeks.values() for name in week["exercises"])
-    raise LookupError(f"{what!r} is no week (1 to {len(weeks)}), no file and no exercise; there are {names}")
+    names = [name for week in weeks.values() for name in week["exercises"]]
+    near = difflib.get_close_matches(what, names, n=1)
+    hint = f"did you mean {near[0]!r}? There" if near else "there"
+    raise LookupError(
+        f"{what!r} is no week (1 to {len(weeks)}), no file and no exercise; {hint} are {', '.join(names)}"
+    )
 
 
 def _judge(title: str, file: Path, worth: Mapping[str, float], settings: Mapping[str, Any]) -> bool:
+    if not file.is_file():
+        what = title if title.endswith(FILES) else f"{file.parent.name}/{file.name}"
+        raise LookupError(f"No such file: {what}; name the one that you write in, as in: python run.py {NOTEBOOK}")
+    try:
+        read(file)
+    except UnreadableError as problem:
+        raise UnreadableError(f"{file.name}: {problem}") from problem
     print(f"── {title}\n", flush=True)
     points, right = 0.0, 0
     with Nursery(Limits()) as nursery:

@@ -59,7 +59,10 @@ POINTS = {{
 
 @pytest.mark.parametrize("name", POINTS)
 def test_exercise(name):
-    verdict = judged(WORK, name, seed=SEED{more})
+    try:
+        verdict = judged(WORK, name, seed=SEED{more})
+    except (OSError, ValueError) as problem:  # no file, no Python, or nobody's
+        pytest.fail(str(problem), pytrace=False)
     if verdict.status != "right":
         pytest.fail(verdict_text(verdict), pytrace=False)
 '''
@@ -125,7 +128,13 @@ def _readme(course: Course, exports: tuple[str, ...]) -> str:
         else ""
     )
     same = " Everybody gets the same exercises, without settings of their own." if course.students else ""
-    alone = f"tinylm grade submissions/ada.py{' --variant ada   # with TINYLM_SECRET set' * bool(course.students)}"
+    alone = f"tinylm grade path/to/ada.py{' --variant ada   # with TINYLM_SECRET set' * bool(course.students)}"
+    named = (
+        "A name is an id of the course, or begins with one and goes on with no letter or digit (`ada_week_1.py`).\n"
+        "What is nobody's, or one of two of the same student, is listed in the overview and not graded.\n"
+        if course.students
+        else ""
+    )
     flags = "".join(f" --for {each}" for each in exports)
     made = {
         "nbgrader": f"* `../nbgrader/` is an nbgrader course; its README says what to type.{same}",
@@ -149,14 +158,15 @@ Nothing in this folder is for students.
 ## Grade a week
 
 Collect the hand-ins in a folder, one file or folder for each student (`ada.py`, `ben/my_work.py`, `eve/week_1.ipynb`).
-Then, where your own COURSE.toml lies:
+{named}Then, where your own COURSE.toml lies:
 
-    tinylm grade submissions/ -o report/ --course COURSE.toml --week 1
+    tinylm grade submissions/ -o report_1/ --course COURSE.toml --week 1
 
 That writes the points as CSV, a page of feedback for each student, and an overview: which exercises were hard, and
-which mistakes were common. It may be stopped and started again. One hand-in alone, in this folder:
+which mistakes were common. It may be stopped and started again; each week has a report of its own.
+One hand-in alone, in this folder:
 
-    WORK=submissions/ada.py pytest {week.name}/test_hidden.py
+    WORK=path/to/ada.py pytest {week.name}/test_hidden.py
     {alone}
 
 ## Change the course

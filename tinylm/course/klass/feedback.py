@@ -1,6 +1,7 @@
 """The page that a student gets: every exercise, right or not, and what to look at next; nothing of the staff's."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 from tinylm.course.klass.paper import mark, paper
@@ -8,6 +9,8 @@ from tinylm.course.report import verdict_html
 from tinylm.course.verdict import Verdict, number
 
 __all__ = ["feedback"]
+
+LIBRARYS = "It is right with the settings of the library"  # as judge.py begins a symptom
 
 _RULES = """
 .list{list-style:none;padding:0;margin:.8rem 0 1.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1.1rem}
@@ -53,5 +56,11 @@ def feedback(
             most = points.get(each.problem, 0.0)
             got = number(most * each.share)
             worth = f'<span class="points">{got} of {number(most)}</span>'
-        parts.append(f'<section id="{each.problem}" aria-label="{each.problem}">{worth}{verdict_html(each)}</section>')
+        shown = verdict_html(_said_once(each))
+        parts.append(f'<section id="{each.problem}" aria-label="{each.problem}">{worth}{shown}</section>')
     return paper(f"{title}: feedback", "\n".join(filter(None, parts)), _RULES)
+
+
+def _said_once(verdict: Verdict) -> Verdict:
+    """Without whose variant it solves, which a student reads as "other settings", where these have been named."""
+    return replace(verdict, solves=()) if verdict.symptom.startswith(LIBRARYS) else verdict

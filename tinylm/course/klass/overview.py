@@ -63,6 +63,7 @@ def overview(
     scores: Mapping[str, float] | None = None,
     most: float = 0.0,
     remarks: Sequence[str] = (),
+    without: int = 0,
 ) -> str:
     """The page, as HTML.
 
@@ -71,16 +72,19 @@ def overview(
     look_at    (student, why a person should look at the submission)
     scores     student → points, out of `most`
     remarks    sentences on the run as a whole
+    without    how many in the table have no verdicts: `exercised`, the mean and the shares leave them out
     """
     rights = {student: sum(each.right for each in table[student].values()) for student in table}
-    mean = sum(rights.values()) / len(rights) if rights else 0.0
+    graded = len(table) - without
+    mean = sum(rights.values()) / graded if graded else 0.0
+    who = f"{_many(len(table), 'student')}, {_many(graded, 'submission')}" if without else _many(graded, "submission")
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{_many(len(table), 'submission')}, {_many(len(names), 'exercise')}; on average {mean:.1f} right.</p>",
+        f"<p>{who}, {_many(len(names), 'exercise')}; on average {mean:.1f} right.</p>",
         *(f"<p>{escape(each)}</p>" for each in remarks),
     ]
     nobody = [each.name for each in exercised if not each.right]
-    if nobody and table:
+    if nobody and graded:
         parts.append(f"<p><b>Solved by nobody:</b> {', '.join(nobody)}</p>")
     if look_at:
         rows = "".join(f"<li>{_student(student, pages)}: {escape(why)}</li>" for student, why in look_at)
@@ -88,7 +92,7 @@ def overview(
     parts += ["<h2>Who has solved what</h2>", _table(names, table, rights, pages, scores, most), _legend(table)]
     parts.append("<h2>The exercises</h2>")
     parts.append(f'<p class="faint">{EXPLAINED}</p>')
-    parts.append(f'<div class="all">{"".join(_exercise(each, len(table), pages) for each in exercised)}</div>')
+    parts.append(f'<div class="all">{"".join(_exercise(each, graded, pages) for each in exercised)}</div>')
     parts += _together(alike, pages)
     return paper(title, "\n".join(parts), _RULES)
 
@@ -115,7 +119,8 @@ def _many(count: int, noun: str) -> str:
 
 
 def _student(name: str, pages: Mapping[str, str]) -> str:
-    return f'<a href="{escape(pages[name])}">{escape(name)}</a>'
+    """A link to a student's page; a hand-in that is nobody's has none."""
+    return f'<a href="{escape(pages[name])}">{escape(name)}</a>' if name in pages else escape(name)
 
 
 def _table(
@@ -135,6 +140,8 @@ def _table(
             verdict = verdicts[name]
             sign, says, *_ = MARKS[verdict.status]
             said = "; ".join(f"as if {each.says}" for each in verdict.named) or says
+            if verdict.status == "missing":
+                said = verdict.sentence.partition(";")[0]
             link = f'<a href="{escape(pages[student])}#{name}" title="{escape(f"{name}: {said}")}">{sign}</a>'
             cells.append(f"<td class={verdict.status}>{link}</td>")
         score = f'<td class="sum">{number(scores[student])}</td>' if scores is not None else ""

@@ -16,7 +16,7 @@ MARKS = {
     "broken": ("!", "the file cannot be run", "#f0d3e4", "#5c2547"),
     "refused": ("=", "it uses the library's own answer", "#ded9f3", "#3b3670"),
     "unwritten": ("…", "not written yet", "#eceff2", "#2a3037"),
-    "missing": ("–", "not handed in", "transparent", "transparent"),
+    "missing": ("–", "not handed in, or not graded", "transparent", "transparent"),
 }
 
 _RULES = """

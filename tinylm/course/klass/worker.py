@@ -20,6 +20,7 @@ import tinylm.course.problem as all_problems
 from tinylm.course.grade import How, UnreadableError, grading, read
 from tinylm.course.handed_in import HandedIn
 from tinylm.course.klass.alike import shape_of
+from tinylm.course.klass.enrolled import some
 from tinylm.course.sandbox import Nursery, protections
 from tinylm.course.verdict import Verdict
 from tokenizer.formats import write_atomically
@@ -72,7 +73,16 @@ def grade_submission(
                 sentence = "the grader itself failed here, which is no fault of this answer; a person looks at it"
                 verdicts[exercise] = Verdict(exercise, "broken", sentence)
     if not verdicts and files and not notes:
-        notes.append("no exercise is defined at the top level of any file")
+        others = [
+            name
+            for name, each in all_problems.problems().items()
+            if any(each.symbol in w.names for w in works.values())
+        ]
+        notes.append(
+            f"it holds {some(others)}, and none of the exercises that are graded here"
+            if others
+            else "no exercise is defined at the top level of any file"
+        )
     return {
         "verdicts": [each.to_dict() for each in verdicts.values()],
         "shapes": {name: shapes[name] for name in verdicts if shapes[name] and verdicts[name].status != "unwritten"},

@@ -255,6 +255,8 @@ KEPT = (
     "head gets the sum over the query heads that share it."
 )
 
+ONE = np.array([[[1.0]]])  # one head, one position, one number
+
 add(
     Problem(
         "causal_mask",
@@ -273,6 +275,7 @@ add(
         level=3,
         minutes=60,
         inputs=drawn(attention_case),
+        corners=(case(XP, *(ONE,) * 3, None, np.array([[[2.0]]])),),
         needs=("softmax", "matmul"),
         view=first,
         compare=close,
@@ -319,6 +322,7 @@ add(
         level=3,
         minutes=60,
         inputs=drawn(causal_case),
+        corners=(case(XP, *(ONE,) * 3, np.array([[[2.0]]])),),
         needs=("causal_mask", "attention"),
         view=first,
         compare=close,

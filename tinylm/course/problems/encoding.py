@@ -1,6 +1,7 @@
 """Pre-tokens to ids: merges in the order of their rank, in a short word and in a long one."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tinylm.course import drive_text
@@ -31,6 +32,26 @@ def _ranks(draw: Any, most: int) -> tuple[dict[tuple[int, int], tuple[int, int]]
     return ranks, list(words.values())
 
 
+def _unequal(draw: Any) -> Case:
+    """A word of unequal ids and merges of its neighbours, with ranks in any order.
+
+    No pair comes twice there, so that it does not matter whether all occurrences of a pair are merged at once.
+    """
+    from hypothesis import strategies as st
+
+    ids = draw(st.permutations(range(1, whole(draw, 2, 5) + 1)))
+    word, pairs = list(ids), []
+    for new in range(11, 11 + whole(draw, 1, len(ids) - 1)):
+        i = whole(draw, 0, len(word) - 2)
+        pairs.append((word[i], word[i + 1]))
+        word[i : i + 2] = [new]
+    others = [pair for pair in pairwise(ids) if pair not in pairs]
+    if others and pick(draw, False, True):  # one that gets into the way of another
+        pairs.append(draw(st.sampled_from(others)))
+    ranks = draw(st.permutations(range(len(pairs))))
+    return case(list(ids), {pair: (ranks[i], 11 + i) for i, pair in enumerate(pairs)})
+
+
 def _case(draw: Any, most: int, longest: int) -> Case:
     from hypothesis import strategies as st
 
@@ -41,7 +62,7 @@ def _case(draw: Any, most: int, longest: int) -> Case:
 
 @drawn
 def word_inputs(draw: Any) -> Case:
-    return _case(draw, 6, 6)
+    return _unequal(draw) if pick(draw, True, False, False) else _case(draw, 6, 6)
 
 
 @drawn
@@ -92,6 +113,25 @@ def one_sweep(ids: Sequence[int], ranks: Ranks) -> list[int]:
     return found
 
 
+def pass_per_rank(ids: Sequence[int], ranks: Ranks) -> list[int]:
+    """Once through the word for each rank, and never back to a lower one."""
+    word = list(ids)
+    for pair in sorted(ranks, key=lambda pair: ranks[pair]):
+        i = 0
+        while i < len(word) - 1:
+            if (word[i], word[i + 1]) == pair:
+                word[i : i + 2] = [ranks[pair][1]]
+            i += 1
+    return word
+
+
+SHORT = (
+    case([], {(1, 2): (0, 3)}),
+    case([1], {(1, 2): (0, 3)}),
+    case([1, 2], {(1, 2): (0, 3)}),
+    case([1, 2], {(2, 1): (0, 3)}),
+    case([5, 6, 8], {(5, 6): (1, 7), (7, 8): (0, 9)}),  # of rank 0 there is a pair only after a merge of rank 1
+)
 LONG_WORD = case([0, 1] * 65, {(0, 1): (0, 2), (2, 2): (1, 3), (3, 3): (2, 4)})
 RANK = "Write down all pairs of the word with their ranks: which one is merged first?"
 
@@ -103,13 +143,14 @@ add(
         level=2,
         minutes=30,
         inputs=word_inputs,
-        corners=(LONG_WORD,),
+        corners=(*SHORT, LONG_WORD),
         helpers=(live.lowest,),
         needs=("merge_pair",),
         imports=("from itertools import pairwise",),
         notes="ranks: (left id, right id) → (rank, id of the token that they become). Where a pair occurs twice, the "
         "leftmost is merged first; it ends when no pair of neighbours is in ranks. Ids need not be in the order of "
-        "ranks. The words of the tests are short, of 130 ids at most: one way will do.",
+        "ranks, and a merge may make a pair of a lower rank. The words of the tests are short, of 130 ids at most: one "
+        "way will do.",
         faults=(
             Fault("longest_match", "from left to right the longest token were taken that fits", (), RANK,
                   longest_match),
@@ -122,8 +163,13 @@ add(
             Fault("rightmost", "the rightmost of equal pairs were merged first",
                   (("min(found)[1]", "min(found, key=lambda each: (each[0], -each[1]))[1]"),),
                   "Try three equal ids."),
-            Fault("highest_rank", "the highest rank were merged first", (("min(found)[1]", "max(found)[1]"),),
+            Fault("highest_rank", "the highest rank were merged first",
+                  (("min(found)[1]", "max(found, key=lambda each: (each[0], -each[1]))[1]"),),
                   "Rank 0 is the first merge of training."),
+            Fault("highest_rank_right", "the highest rank were merged first, and of equal pairs the rightmost",
+                  (("min(found)[1]", "max(found)[1]"),), "Rank 0 is the first merge of training."),
+            Fault("pass_per_rank", "it went through the ranks once, from the lowest up, and never back to a lower one",
+                  (), "After a merge there are new pairs, maybe of a lower rank: when does it end?", pass_per_rank),
             Fault("by_id", "the smallest id came first and not the lowest rank",
                   (("ranks[pair][0]", "ranks[pair][1]"),), "What are the two numbers that ranks gives?"),
             Fault("last_pair_missed", "the last pair of the word were never merged",
@@ -137,6 +183,7 @@ add(
         level=4,
         minutes=90,
         inputs=long_word_inputs,
+        corners=SHORT,
         needs=("encode_word",),
         imports=("import heapq", "from itertools import pairwise"),
         notes="ranks: (left id, right id) → (rank, id of the token that they become). Always the lowest rank is merged "

@@ -46,8 +46,13 @@ def top_p_inputs(draw: Any) -> Case:
 
 
 LARGER_HALVES = 2.0 ** -np.array([3, 1, 4, 2, 5, 6, 6])  # the last ones are needed, too, where top_p is near 1
+SOME_TIES = 2.0 ** -np.array([4, 4, 5, 4, 4, 4, 4, 4, 5, 4, 4, 4, 4, 5, 4, 4, 5, 4])  # from 17 on, none is stable
 MANY_TIES = np.where(np.arange(48) * 7 % 48 < 16, 2.0, 1.0) / 64  # more than NumPy sorts stably unless it is asked to
-TOP_P_CORNERS = (*(case(LARGER_HALVES, top_p) for top_p in (0.9, 0.96875, 1.0)), case(MANY_TIES, 0.7))
+TOP_P_CORNERS = (
+    *(case(LARGER_HALVES, top_p) for top_p in (0.9, 0.96875, 1.0)),
+    case(SOME_TIES, 0.7),
+    case(MANY_TIES, 0.7),
+)
 LONG_ROW = np.arange(307) * 10 % 307 / 4  # more than NumPy's partition sorts as a whole, in no order
 
 
@@ -148,6 +153,9 @@ add(
             Fault("larger_id", "the larger id came first among equal ones",
                   (('np.argsort(-p[likely], kind="stable")', 'np.argsort(p[likely], kind="stable")[::-1]'),),
                   "Which of two equal ids comes first?"),
+            Fault("unstable", "equally likely ids came in whatever order the sort left them",
+                  (('np.argsort(-p[likely], kind="stable")', "np.argsort(-p[likely])"),),
+                  'Of equally likely ids the smaller comes first: np.argsort sees to it with kind="stable" alone.'),
             Fault("in_sorted_order", "the result stood in the order of the sorted ids",
                   (("kept[order[before < top_p]]", "kept[np.flatnonzero(before < top_p)]"),
                    ("kept[order[:1]]", "kept[:1]")),

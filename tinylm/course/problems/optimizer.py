@@ -54,6 +54,14 @@ def clip_inputs(draw: Any) -> Case:
 FIRST_STEP = "Work out the first step by hand: m and v begin at 0, so m̂ and v̂ are exactly g and g²."
 APART = "The gradient is for m and v alone; the decay acts on p alone."
 
+
+def left_alone(xp: Any, p: Any, g: Any, m: Any, v: Any, t: int, **settings: Any) -> None:
+    """An update that makes new arrays and forgets them."""
+
+
+ONE_NUMBER = [np.array([number]) for number in (1.0, 1.0, 0.0, 0.0)]  # p, g, m, v
+SECOND_STEP = [np.array([number]) for number in (0.0, 1.0, 2.0, 4.0)]
+
 add(
     Problem(
         "adamw_update",
@@ -62,6 +70,7 @@ add(
         level=2,
         minutes=30,
         inputs=adamw_inputs,
+        corners=(case(XP, *ONE_NUMBER, 1), case(XP, *SECOND_STEP, 2, lr=0.5)),
         drive=drive_text.stepped,
         compare=computed(),
         places=("tinylm.optim.adamw:adamw_update via tinylm.course.places_text:adamw_in_place",),
@@ -100,6 +109,9 @@ add(
                   "Try a negative gradient: can v be negative?"),
             Fault("betas_swapped", "β₁ and β₂ were exchanged", (("beta1, beta2 = betas", "beta2, beta1 = betas"),),
                   "Which of the two belongs to m?"),
+            Fault("left_alone", "p, m and v stayed as they were given", (),
+                  "m = … makes a new array: write into the one that is there (m *= …, m[:] = …), or return all three.",
+                  left_alone),
             Fault("gradient_for_m", "the step went along g and not along m̂",
                   (("xp.divide(m, scaled, out=scaled)", "xp.divide(g * (1 - beta1**t), scaled, out=scaled)"),),
                   "Try g = 0 with an m that is not 0."),
@@ -136,6 +148,9 @@ add(
                   "Try a gradient of zeros: p should still shrink."),
             Fault("decay_apart", "p decayed beside the momentum, as in AdamW, and not through b",
                   (("g = g + weight_decay * p", "p *= 1 - lr * weight_decay"),), "weight_decay · p stands in b."),
+            Fault("not_in_place", "a new p were made, and the one that is given stayed as it is",
+                  (("    p -= lr * g\n", "    p = p - lr * g\n"),),
+                  "Print p after the call: has it changed? If p is a new array, return (p, b)."),
             Fault("up", "p went up along the gradient", (("p -= lr * g", "p += lr * g"),), "Which way is downhill?"),
         ),
     ),

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from tinylm.testing.mistakes import NotInstalledError
+
 __all__ = ["PACKAGES", "wanted"]
 
 PACKAGES = {
@@ -19,11 +21,11 @@ PACKAGES = {
 
 
 def wanted(module: str) -> Any:
-    """The module, imported; raises ImportError naming the package to install."""
+    """The module, imported; raises NotInstalledError, an ImportError, naming the package to install."""
     try:
         return import_module(module)
     except ImportError as problem:
         package = PACKAGES.get(module.split(".")[0], module)
-        raise ImportError(
+        raise NotInstalledError(
             f"this adapter is for {package}, which is not installed; type: pip install {package}"
         ) from problem

@@ -197,7 +197,10 @@ def jax_library() -> Library:
 
 
 def minitorch_library(minitorch: Any) -> Library:
-    """Tensors in minitorch's way: `minitorch` is the module of whoever wrote it (Cornell Tech's course)."""
+    """Tensors in minitorch's way: `minitorch` is the module of whoever wrote it (Cornell Tech's course).
+
+    It has no arrays without axes: those of shape () go in as (1,), and what comes of them is made () again.
+    """
 
     def make(a: Array) -> Any:
         flat = [float(number) for number in np.asarray(a).reshape(-1)]
@@ -209,7 +212,7 @@ def minitorch_library(minitorch: Any) -> Library:
         flat = [float(number) for number in np.asarray(dy).reshape(-1)]
         return minitorch.Tensor.make(flat, np.shape(dy) or (1,), backend=minitorch.SimpleBackend)
 
-    return tensor_library(
+    inner = tensor_library(
         make=make,
         array=lambda t: np.asarray(t.to_numpy()),
         backward=lambda y, dy: y.backward(constant(dy)),
@@ -217,6 +220,28 @@ def minitorch_library(minitorch: Any) -> Library:
         grad=lambda t: None if t.grad is None else np.asarray(t.grad.to_numpy()),
         name="minitorch",
     )
+
+    def shaped(found: Sequence[Array | None], arrays: Sequence[Array]) -> list[Array | None]:
+        pairs = zip(found, arrays, strict=True)
+        return [g if g is None or np.shape(x) or np.shape(g) != (1,) else np.reshape(g, ()) for g, x in pairs]
+
+    def differentiable(fn: Callable[..., Any], arguments: int = 1) -> Differentiable:
+        plain = inner.differentiable(fn, arguments)
+
+        def forward(*arrays: Array) -> Array:
+            y = plain.forward(*arrays)
+            alone = y.shape == (1,) and not any(np.shape(each) for each in arrays)
+            return y.reshape(()) if alone else y
+
+        return Differentiable(
+            forward, lambda dy, *arrays: shaped(plain.gradients(dy, *arrays), arrays), arguments, "minitorch"
+        )
+
+    def twice(fn: Callable[..., Any], *arrays: Array) -> Sequence[Array | None]:
+        assert inner.twice is not None
+        return shaped(inner.twice(fn, *arrays), arrays)
+
+    return Library(differentiable, twice=twice, name="minitorch")
 
 
 def needle_library(needle: Any) -> Library:

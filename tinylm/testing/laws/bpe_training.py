@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import tinylm.testing as drawn
+from tinylm.testing import given
 from tinylm.testing.law import equal, law, require
 
 __all__ = [
@@ -31,7 +32,7 @@ def _words(_: Any) -> Any:
 
 
 def _train(trainer: Any, documents: Any, merges: int = MORE, special: tuple[str, ...] = ()) -> Any:
-    return trainer.train(list(documents), trainer.smallest + len(special) + merges, list(special))
+    return trainer.train(given.texts("documents", documents), trainer.smallest + len(special) + merges, list(special))
 
 
 @law("tokenizer training", needs=("train",), documents=_documents)
@@ -45,15 +46,16 @@ def training_a_tokenizer_repeats_itself(trainer: Any, documents: Any) -> None:
 @law("tokenizer training", needs=("train",), documents=_documents)
 def order_of_documents_does_not_matter(trainer: Any, documents: Any) -> None:
     """Documents in another order give the same merges: ties are broken by the tokens, not by what came first."""
-    straight, turned = _train(trainer, documents).merges, _train(trainer, documents[::-1]).merges
-    equal(list(straight), list(turned), "the merges of the documents in reverse order")
+    straight, turned = (list(_train(trainer, each).merges) for each in (documents, documents[::-1]))
+    equal(straight, turned, "the merges of the documents in reverse order")
 
 
 @law("tokenizer training", needs=("workers",), documents=_documents)
 def workers_do_not_matter(trainer: Any, documents: Any) -> None:
     """Several processes give the merges that one gives."""
-    several = trainer.workers(list(documents), trainer.smallest + MORE, [])
-    equal(list(_train(trainer, documents).merges), list(several.merges), "the merges on several processes")
+    several = trainer.workers(given.texts("documents", documents), trainer.smallest + MORE, [])
+    several_merges = list(several.merges)
+    equal(list(_train(trainer, documents).merges), several_merges, "the merges on several processes")
 
 
 @law("tokenizer training", needs=("train",), documents=_documents, few=lambda _: drawn.numbers(5, 1))
@@ -62,7 +64,7 @@ def larger_vocabularies_begin_alike(trainer: Any, documents: Any, few: float) ->
 
     few   how many merges more or less than 6 the smaller one has
     """
-    smaller = list(_train(trainer, documents, 6 + int(few)).merges)
+    smaller = list(_train(trainer, documents, 6 + given.whole("few", few, -6)).merges)
     equal(smaller, list(_train(trainer, documents).merges)[: len(smaller)], f"the first {len(smaller)} merges")
 
 
@@ -72,7 +74,7 @@ def every_merge_is_a_most_frequent_pair(trainer: Any, documents: Any) -> None:
 
     documents   words of letters, which every pattern leaves in one piece
     """
-    words = [[bytes([byte]) for byte in word.encode()] for word in documents]
+    words = [[bytes([byte]) for byte in word.encode()] for word in given.texts("documents", documents)]
     for rank, (left, right) in enumerate(_train(trainer, documents).merges):
         counts: dict[tuple[bytes, bytes], int] = {}
         for word in words:
@@ -89,15 +91,16 @@ def every_merge_is_a_most_frequent_pair(trainer: Any, documents: Any) -> None:
 def special_tokens_separate_documents(trainer: Any, documents: Any) -> None:
     """Special tokens in a corpus are not counted, nor merged across: they end a document."""
     special = (SPECIAL,)
-    apart = [part for document in documents for part in document.split(SPECIAL)]
-    inside, outside = _train(trainer, documents, special=special), _train(trainer, apart, special=special)
-    equal(list(outside.merges), list(inside.merges), "the merges of the corpus with special tokens")
+    apart = [part for document in given.texts("documents", documents) for part in document.split(SPECIAL)]
+    inside, outside = (list(_train(trainer, each, special=special).merges) for each in (documents, apart))
+    equal(outside, inside, "the merges of the corpus with special tokens")
 
 
 @law("tokenizer training", needs=("train",), documents=_documents, text=lambda _: drawn.texts())
 def trained_tokenizers_lose_nothing(trainer: Any, documents: Any, text: str) -> None:
     """A tokenizer trained on anything gives every text back, also letters that it never met."""
     tok = _train(trainer, documents)
+    given.text("text", text)
     for each in (text, *documents):
         equal(each, tok.decode(list(tok.encode(each))), "the text after a round trip")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tinylm.testing as drawn
+from tinylm.testing import given
 from tinylm.testing.law import LawBroken, LawDoesNotApply, equal, law, require
 
 __all__ = [
@@ -32,50 +33,84 @@ def _text(_: Any) -> Any:
 @law("tokenizer", needs=BOTH, text=_text)
 def text_survives_a_round_trip(tok: Any, text: str) -> None:
     """What is encoded and decoded is the text again: decode(encode(text)) = text."""
-    ids = list(tok.encode(text))
+    ids = list(tok.encode(given.text("text", text)))
     equal(text, tok.decode(ids), f"the ids are {ids}")
 
 
 @law("tokenizer", needs=("encode_bytes", "decode_bytes"), data=lambda _: drawn.byte_strings())
 def bytes_survive_a_round_trip(tok: Any, data: bytes) -> None:
     """Bytes that are no text are encoded without a loss too: decode_bytes(encode_bytes(data)) = data."""
-    ids = list(tok.encode_bytes(data))
-    equal(data, tok.decode_bytes(ids), f"the ids are {ids}")
+    ids = list(tok.encode_bytes(given.text("data", data, bytes)))
+    equal(data, bytes(tok.decode_bytes(ids)), f"the ids are {ids}")
 
 
 @law("tokenizer", needs=("encode", "vocab"), text=_text)
 def tokens_spell_the_text(tok: Any, text: str) -> None:
     """The bytes of the tokens, one after the other, are the bytes of the text."""
-    spelled = [tok.vocab[i] for i in tok.encode(text)]
+    spelled = [tok.vocab[i] for i in tok.encode(given.text("text", text))]
     equal(text.encode(), b"".join(spelled), f"the tokens are {spelled}")
 
 
 @law("tokenizer", needs=("encode",), text=_text, other=_text)
 def encoding_repeats_itself(tok: Any, text: str, other: str) -> None:
     """A text has the same ids each time, whatever was encoded in between."""
-    first = list(tok.encode(text))
-    tok.encode(other)
+    first = list(tok.encode(given.text("text", text)))
+    tok.encode(given.text("other", other))
     equal(first, list(tok.encode(text)), "the ids the second time")
 
 
-def _mergeable(_: Any) -> Any:
-    """Texts, and such of few letters, in which a cut seldom falls where nothing is merged."""
-    return drawn.texts() | drawn.texts(alphabet="ab \n")
+def _mergeable(tok: Any) -> Any:
+    """Texts, and such of few letters or of the tokenizer's own tokens, where a cut often parts what would be merged."""
+    from tinylm.testing.drawing import st
+
+    kinds: Any = drawn.texts() | drawn.texts(alphabet="ab \n") | st.text("ab", min_size=10, max_size=30)
+    own = _long_tokens(tok)
+    if own:
+        kinds |= st.lists(st.sampled_from(own), min_size=2, max_size=12).map("".join)
+    return st.shared(kinds, key="a text that is cut")  # the same for the text and for where it is cut
 
 
-@law("tokenizer", needs=("encode", "stream"), text=_mergeable, cuts=lambda _: drawn.split_points(8))
+def _long_tokens(tok: Any) -> list[str]:
+    """The tokens of two letters and more that are text and not special, the shortest first."""
+    specials = getattr(tok, "special_tokens", None) or {}
+    found = {token.decode("utf-8", "ignore") for token in (getattr(tok, "vocab", None) or {}).values()}
+    return sorted((text for text in found if len(text) > 1 and text not in specials), key=lambda t: (len(t), t))
+
+
+def _cut_characters(_: Any) -> Any:
+    """Texts, and long ones of letters of one byte to four, of which a cut between ids parts many."""
+    from tinylm.testing.drawing import st
+
+    return st.shared(drawn.texts() | st.text("aé你🙂", min_size=8, max_size=24), key="a text whose ids are cut")
+
+
+def _cuts(texts: Any, most: int) -> Any:
+    """Up to so many places, anywhere in the bytes of the text that is drawn beside them."""
+    return texts.flatmap(lambda text: drawn.split_points(text.encode(), most))
+
+
+@law("tokenizer", needs=("encode", "stream"), text=_mergeable, cuts=lambda tok: _cuts(_mergeable(tok), 4))
 def streaming_equals_encoding(tok: Any, text: str, cuts: Any) -> None:
-    """Wherever a text is cut into chunks, the stream of them has the ids of the whole text."""
-    chunks = _cut(text, cuts)
+    """Wherever a text is cut into chunks, the stream of them has the ids of the whole text.
+
+    cuts   places in the text; those beyond its end are its end
+    """
+    chunks = _cut(given.text("text", text), cuts)
     equal(list(tok.encode(text)), list(tok.stream(chunks)), f"the chunks are {chunks}")
 
 
-@law("tokenizer", needs=("encode", "decode_bytes"), text=_text, cuts=lambda _: drawn.split_points(8, max_cuts=1))
+@law(
+    "tokenizer", needs=("encode", "decode_bytes"), text=_cut_characters, cuts=lambda tok: _cuts(_cut_characters(tok), 1)
+)
 def decoding_adds_up(tok: Any, text: str, cuts: Any) -> None:
-    """Ids may be decoded in parts: the bytes of the parts, one after the other, are those of the whole."""
-    ids = list(tok.encode(text))
+    """Ids may be decoded in parts: the bytes of the parts, one after the other, are those of the whole.
+
+    cuts   places among the ids; those beyond their end are their end
+    """
+    ids = list(tok.encode(given.text("text", text)))
     parts = _cut(ids, cuts)
-    equal(tok.decode_bytes(ids), b"".join(tok.decode_bytes(part) for part in parts), f"the ids are {parts}")
+    together = bytes(tok.decode_bytes(ids))
+    equal(together, b"".join(bytes(tok.decode_bytes(part)) for part in parts), f"the ids are {parts}")
 
 
 @law("tokenizer", needs=("encode", "vocab", "merges"), word=lambda tok: _words(tok))
@@ -84,6 +119,7 @@ def merges_apply_in_rank_order(tok: Any, word: str) -> None:
 
     word   letters a and b, which every pattern leaves in one piece
     """
+    given.text("word", word)
     ranks = {pair: rank for rank, pair in reversed([*enumerate(tok.merges)])}
     parts = [bytes([byte]) for byte in word.encode()]
     while True:
@@ -103,7 +139,7 @@ def merges_apply_in_rank_order(tok: Any, word: str) -> None:
 @law("tokenizer", needs=("encode", "vocab", "merges"), word=lambda tok: _words(tok))
 def no_merge_is_left_undone(tok: Any, word: str) -> None:
     """No two neighbours among the tokens of a word are a pair that would be merged."""
-    tokens = [tok.vocab[i] for i in tok.encode(word)]
+    tokens = [tok.vocab[i] for i in tok.encode(given.text("word", word))]
     pairs = set(tok.merges)
     left = [pair for pair in itertools.pairwise(tokens) if pair in pairs]
     require(not left, f"{left[:1]} is left unmerged in {tokens}")
@@ -112,6 +148,7 @@ def no_merge_is_left_undone(tok: Any, word: str) -> None:
 @law("tokenizer", needs=SPECIAL, before=_text, after=_text, which=lambda t: _special(t))
 def special_tokens_are_whole(tok: Any, before: str, after: str, which: str) -> None:
     """A special token that is allowed is one id, and cuts the text: what stands beside it is encoded alone."""
+    _check_parts(tok, before, after, which)
     inside = any(name in part for name in tok.special_tokens for part in (before, after))
     if inside or _straddles(tok, before, after, which):
         return
@@ -122,6 +159,7 @@ def special_tokens_are_whole(tok: Any, before: str, after: str, which: str) -> N
 @law("tokenizer", needs=("special_tokens", "encode_strict"), before=_text, after=_text, which=lambda t: _special(t))
 def special_tokens_are_refused(tok: Any, before: str, after: str, which: str) -> None:
     """A special token that is not allowed is refused, and nothing else is: text from outside cannot say it."""
+    _check_parts(tok, before, after, which)
     for part in (before, after):
         if not any(name in part for name in tok.special_tokens):
             equal(list(tok.encode(part)), list(tok.encode_strict(part)), f"the ids of {part!r}, which has none")
@@ -134,15 +172,25 @@ def special_tokens_are_refused(tok: Any, before: str, after: str, which: str) ->
 
 @law("tokenizer", needs=("encode", "copy"), text=_text)
 def copies_encode_alike(tok: Any, text: str) -> None:
-    """A tokenizer that is written to a file and read again gives the same ids, and the same text."""
+    """A tokenizer that is written to a file and read again gives the same ids, and the same text, also of specials."""
     copy = tok.copy()
-    ids = list(tok.encode(text))
+    ids = list(tok.encode(given.text("text", text)))
     equal(ids, list(copy.encode(text)), "the ids of the copy")
     equal(tok.decode(ids), copy.decode(ids), "the text of the copy")
+    specials = getattr(tok, "special_tokens", None)
+    if specials:
+        equal(dict(specials), dict(getattr(copy, "special_tokens", None) or {}), "the special tokens of the copy")
+        if getattr(tok, "encode_allowed", None) is not None:
+            for name in sorted(specials):
+                whole = text + name + text
+                ids = list(tok.encode_allowed(whole))
+                equal(ids, list(copy.encode_allowed(whole)), f"the ids of the copy, of a text with {name!r}")
+                equal(tok.decode(ids), copy.decode(ids), f"the text of the copy, of one with {name!r}")
 
 
 def _cut(whole: Any, cuts: Sequence[int]) -> list[Any]:
-    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    inside = (min(max(int(cut), 0), len(whole)) for cut in given.integers("cuts", cuts, 1))
+    places = [0, *sorted(inside), len(whole)]
     return [whole[a:b] for a, b in itertools.pairwise(places)]
 
 
@@ -156,6 +204,11 @@ def _special(tok: Any) -> Any:
     if not tok.special_tokens:
         raise LawDoesNotApply("the tokenizer has no special tokens")
     return st.sampled_from(sorted(tok.special_tokens))
+
+
+def _check_parts(tok: Any, before: Any, after: Any, which: Any) -> None:
+    given.text("before", before), given.text("after", after)
+    given.choice("which", which, sorted(tok.special_tokens))
 
 
 def _straddles(tok: Any, before: str, after: str, which: str) -> bool:

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 import tinylm.testing as drawn
+from tinylm.testing import given
 from tinylm.testing.frequency import FrequencyTest
-from tinylm.testing.law import equal, law, require
+from tinylm.testing.law import LawBroken, equal, law, require
+from tinylm.testing.mistakes import InputError
 
 __all__ = [
     "draws_repeat_with_their_seed",
@@ -42,6 +44,7 @@ def _count(high: int) -> Any:
 @law("sampling", needs=("top_k",), logits=_logits, k=lambda _: _count(8))
 def top_k_keeps_k(sampler: Any, logits: Array, k: int) -> None:
     """Top-k lets exactly min(k, V) ids through, and none that it drops has a larger logit than one that it keeps."""
+    logits, k = _row(logits), given.whole("k", k, 1)
     kept = np.asarray(sampler.top_k(logits.copy(), k), bool)
     _keeps_the_largest(logits, kept)
     finite = int(np.isfinite(logits).sum())  # whether −∞ is let through changes nothing
@@ -52,6 +55,7 @@ def top_k_keeps_k(sampler: Any, logits: Array, k: int) -> None:
 @law("sampling", needs=("top_p",), logits=_logits, top_p=lambda _: _fractions())
 def top_p_keeps_enough_and_no_more(sampler: Any, logits: Array, top_p: float) -> None:
     """Top-p keeps the fewest most likely ids that have at least p together: one less would not be enough."""
+    logits, top_p = _row(logits), given.number("top_p", top_p)
     p = _softmax(logits)
     kept = np.asarray(sampler.top_p(logits.copy(), top_p), bool) & (p > 0)
     _keeps_the_largest(logits, kept)
@@ -66,6 +70,7 @@ def top_p_keeps_enough_and_no_more(sampler: Any, logits: Array, top_p: float) ->
 @law("sampling", needs=("min_p",), logits=_logits, min_p=lambda _: _fractions())
 def min_p_keeps_what_is_near_the_largest(sampler: Any, logits: Array, min_p: float) -> None:
     """Min-p keeps exactly the ids that are at least min_p times as likely as the likeliest."""
+    logits, min_p = _row(logits), given.number("min_p", min_p)
     p = _softmax(logits)
     kept = np.asarray(sampler.min_p(logits.copy(), min_p), bool)
     least = min_p * p.max()
@@ -76,14 +81,16 @@ def min_p_keeps_what_is_near_the_largest(sampler: Any, logits: Array, min_p: flo
 @law("sampling", needs=("draw",), logits=_logits, seed=lambda _: _count(99))
 def draws_repeat_with_their_seed(sampler: Any, logits: Array, seed: int) -> None:
     """The same seed draws the same ids."""
-    first, second = (list(map(int, sampler.draw(logits.copy(), 20, seed, 1.0))) for _ in range(2))
+    logits, seed = _row(logits), given.whole("seed", seed, 0)
+    first, second = (_drawn(sampler, logits, 20, seed, 1.0) for _ in range(2))
     equal(first, second, "the ids drawn the second time")
 
 
 @law("sampling", needs=("draw",), logits=_logits, seed=lambda _: _count(99))
 def low_temperature_takes_the_largest(sampler: Any, logits: Array, seed: int) -> None:
     """At a temperature near 0 only ids of the largest logit are drawn."""
-    ids = list(map(int, sampler.draw(logits.copy(), 20, seed, 1e-3)))
+    logits = _row(logits)
+    ids = _drawn(sampler, logits, 20, given.whole("seed", seed, 0), 1e-3)
     wrong = [i for i in ids if logits[i] < logits.max()]  # a difference of 1/4 is then one of e^250
     require(not wrong, f"{wrong[:1]} is drawn, whose logit is not the largest", int(logits.argmax()), ids)
 
@@ -95,15 +102,35 @@ def frequencies_match_probabilities(sampler: Any, logits: Array, temperature: fl
     At most 4,000 draws are looked at, one after the other (frequency.py); for each input, right code is accused with a
     probability of at most 1e-6.
     """
+    logits, seed, temperature = _row(logits), given.whole("seed", seed, 0), given.number("temperature", temperature)
+    if temperature <= 0:
+        raise InputError(f"temperature must be positive, got {temperature:g}")
     p = _softmax(logits / temperature)
     p = np.where(p < 1e-30, 0.0, p)
     test = FrequencyTest(p, FALSE_ALARM)
     for start in range(0, DRAWS, 500):
-        test.see(sampler.draw(logits.copy(), 500, 1000 * seed + start, temperature))
+        test.see(_drawn(sampler, logits, 500, 1000 * seed + start, temperature))
         if test.refuted:
             break
     seen = test.counts / max(test.draws, 1)
     require(not test.refuted, f"after {test.draws} draws: {test!r}", p.round(4), seen.round(4))
+
+
+def _row(logits: Any) -> Array:
+    found = given.floats("logits", logits, 1)
+    if not np.isfinite(found).any():
+        raise InputError("logits must have a finite number among them")
+    return found
+
+
+def _drawn(sampler: Any, logits: Array, n: int, seed: int, temperature: float) -> list[int]:
+    """n ids from the code, which are n and ids."""
+    drawn_ = list(sampler.draw(logits.copy(), n, seed, temperature))
+    require(len(drawn_) == n, f"asked for {n} ids, it drew {len(drawn_)}", got=drawn_[:20])
+    for each in drawn_:
+        if not 0 <= int(each) < len(logits) or int(each) != each:
+            raise LawBroken(f"it drew {each}, which is no id of 0 … {len(logits) - 1}", got=drawn_[:20])
+    return [int(each) for each in drawn_]
 
 
 def _temperatures() -> Any:

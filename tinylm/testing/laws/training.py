@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 import tinylm.testing as drawn
+from tinylm.testing import given
 from tinylm.testing.law import close, equal, law, require
+from tinylm.testing.mistakes import InputError
 
 __all__ = [
     "accumulation_equals_one_batch",
@@ -30,7 +32,8 @@ def _count(low: int, high: int) -> Any:
 @law("training", needs=TRAINER, seed=lambda _: _count(0, 9), parts=lambda _: _count(1, 4))
 def accumulation_equals_one_batch(trainer: Any, seed: int, parts: int) -> None:
     """Gradients gathered over several batches of one size are those of one batch made of all of them."""
-    batches = [trainer.batch(seed + n) for n in range(parts)]
+    parts = given.whole("parts", parts, 1)
+    batches = _batches(trainer, seed, parts)
     state = trainer.new()
     once = [np.array(g) for g in trainer.gradients(state, [trainer.join(batches)])]
     gathered = [np.array(g) for g in trainer.gradients(state, batches)]
@@ -43,7 +46,8 @@ def accumulation_equals_one_batch(trainer: Any, seed: int, parts: int) -> None:
 )
 def resume_equals_going_on(trainer: Any, seed: int, before: int, after: int) -> None:
     """A run that is saved and resumed has, to the bit, the parameters of one that went straight on."""
-    batches = [trainer.batch(seed + n) for n in range(before + after)]
+    before, after = given.whole("before", before, 0), given.whole("after", after, 0)
+    batches = _batches(trainer, seed, before + after)
     straight = _copies(trainer, _steps(trainer, trainer.new(), batches))
     stopped = trainer.saved(_steps(trainer, trainer.new(), batches[:before]))
     resumed = _steps(trainer, trainer.restored(stopped), batches[before:])
@@ -55,10 +59,15 @@ def resume_equals_going_on(trainer: Any, seed: int, before: int, after: int) -> 
 @law("training", needs=TRAINER, seed=lambda _: _count(0, 9), steps=lambda _: _few())
 def training_repeats_itself(trainer: Any, seed: int, steps: int) -> None:
     """Two runs from the same start on the same batches have the same parameters, to the bit."""
-    batches = [trainer.batch(seed + n) for n in range(steps)]
+    batches = _batches(trainer, seed, given.whole("steps", steps, 0))
     one, two = (_copies(trainer, _steps(trainer, trainer.new(), batches)) for _ in range(2))
     for place, (expected, got) in enumerate(zip(one, two, strict=True)):
         equal(expected, got, f"parameter {place} after {steps} steps, the second time")
+
+
+def _batches(trainer: Any, seed: Any, count: int) -> list[Any]:
+    first = given.whole("seed", seed, 0)
+    return [trainer.batch(first + n) for n in range(count)]
 
 
 def _steps(trainer: Any, state: Any, batches: Any) -> Any:
@@ -77,6 +86,7 @@ def zero_gradient_moves_nothing(step: Any, parameters: Any) -> None:
 
     step   (parameters, gradients) → the new parameters, lists of arrays; without weight decay
     """
+    parameters = given.several("parameters", parameters)
     after = step([p.copy() for p in parameters], [np.zeros_like(p) for p in parameters])
     for place, (expected, got) in enumerate(zip(parameters, after, strict=True)):
         equal(expected, np.asarray(got), f"parameter {place}")
@@ -88,6 +98,9 @@ def clipping_bounds_the_norm(clip: Any, gradients: Any, max_norm: float) -> None
 
     clip   (gradients, max_norm) → (clipped gradients, norm before)
     """
+    gradients, max_norm = given.several("gradients", gradients), given.number("max_norm", max_norm)
+    if max_norm < 0:
+        raise InputError(f"max_norm must not be negative, got {max_norm:g}")
     norm = float(np.sqrt(sum(float((g * g).sum()) for g in gradients)))
     clipped, told = clip([g.copy() for g in gradients], max_norm)
     close(np.array(norm), np.array(float(told)), "the norm that it tells", slack=1e4)
@@ -102,16 +115,20 @@ def loss_ignores_ignored_targets(loss: Any, logits: Array, targets: Array) -> No
 
     loss   (logits (N, V), targets (N,)) → a number; -100 is ignored
     """
+    logits, targets = given.floats("logits", logits, 2), given.integers("targets", targets, 1)
+    if len(logits) != len(targets):
+        raise InputError(f"logits must have a row for each target, there are {len(logits)} for {len(targets)}")
     kept = targets != -100
-    whole, part = float(loss(logits.copy(), targets.copy())), float(loss(logits[kept], targets[kept]))
-    require(np.isfinite(whole), f"the loss is {whole}")
-    close(np.array(part), np.array(whole), "the loss with ignored targets", slack=1e3)
+    all_, part = float(loss(logits.copy(), targets.copy())), float(loss(logits[kept], targets[kept]))
+    require(np.isfinite(all_), f"the loss is {all_}")
+    close(np.array(part), np.array(all_), "the loss with ignored targets", slack=1e3)
 
 
 @law("loss", targets=lambda _: drawn.token_ids(5, (4,)), level=lambda _: drawn.numbers())
 def loss_of_equal_logits(loss: Any, targets: Array, level: float) -> None:
     """Where all logits of V ids are equal, cross-entropy is ln V."""
-    got = float(loss(np.full((len(targets), 5), level), targets.copy()))
+    targets = given.integers("targets", targets, 1)
+    got = float(loss(np.full((len(targets), 5), given.number("level", level)), targets.copy()))
     close(np.array(np.log(5)), np.array(got), "the loss", slack=1e4)
 
 
