@@ -10,7 +10,7 @@ import pytest
 from tinylm.course import diagnose as module
 from tinylm.course import when
 from tinylm.course.cases import cases_of
-from tinylm.course.diagnose import LIKE, diagnose
+from tinylm.course.diagnose import diagnose
 from tinylm.course.exercise import case
 from tinylm.course.expect import difference, names_of, quiet, similar
 from tinylm.course.judge import judge
@@ -19,6 +19,7 @@ from tinylm.course.problem import XP, Fault, problem_named, problems
 from tinylm.course.report import verdict_text
 from tinylm.course.resemblance import resemblance
 from tinylm.course.symptom import symptom
+from tinylm.course.verdict import LIKE
 from tokenizer.encode import encode_word, lowest
 from tokenizer.train import merge_pair
 

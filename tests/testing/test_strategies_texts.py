@@ -148,4 +148,5 @@ def test_settings_are_valid():
     before, slope = parameter.numpy().copy(), np.full(parameter.shape, -7.0, parameter.dtype)
     (parameter * tensor(slope)).sum().backward()
     AdamW([parameter], **least).step()
-    assert np.allclose(parameter.numpy() - before, 1e-3, rtol=1e-3)  # lr, whatever the size of the gradient
+    moved = parameter.numpy() - before
+    np.testing.assert_allclose(moved, 1e-3, rtol=1e-5)  # lr, though the slope is -7; float32 rounds at 4e-6 of that

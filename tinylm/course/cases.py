@@ -10,7 +10,7 @@ import numpy as np
 from tinylm.course.exercise import Case
 from tinylm.course.problem import Problem
 
-__all__ = ["Enough", "cases_of", "order", "search", "text"]
+__all__ = ["Enough", "cases_of", "no_constants", "order", "search", "text"]
 
 DIGITS = 12  # of what a forward pass left for backward; far below every tolerance, above what machines differ by
 
@@ -64,7 +64,7 @@ def search(problem: Problem, wanted: Callable[[Case], bool], *, seed: int = 0, t
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
-    with _no_constants(), suppress(NoSuchExample, Enough):
+    with no_constants(), suppress(NoSuchExample, Enough):
         find(problem.inputs().map(_steady), wanted, settings=how, random=Random(seed))
 
 
@@ -93,7 +93,7 @@ def _rounded(value: Any) -> Any:
 
 
 @contextmanager
-def _no_constants() -> Iterator[None]:
+def no_constants() -> Iterator[None]:
     """Without the numbers and texts that Hypothesis, from 6.131 on, takes from the sources of all loaded modules.
 
     With them, what is drawn would depend on where the library is installed and on what else was imported.

@@ -6,7 +6,7 @@ from html import escape
 from random import Random
 from typing import Any
 
-from tinylm.course.cases import _no_constants
+from tinylm.course.cases import no_constants
 from tinylm.course.spelling import show
 from tinylm.course.style import panel
 
@@ -83,7 +83,7 @@ def counterexample(law: Callable[..., Any], *, tries: int = 100, **strategies: A
     )
     name = getattr(law, "__name__", "the law")
     try:
-        with _no_constants():
+        with no_constants():
             smallest = find(st.fixed_dictionaries(strategies), broken, settings=how, random=Random(0))
     except NoSuchExample:
         return Tried(name, asked, None)

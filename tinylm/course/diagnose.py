@@ -10,16 +10,13 @@ from tinylm.course.exercise import Case
 from tinylm.course.expect import difference, expected_of, quiet, settings_key, similar
 from tinylm.course.outcome import Answer, Here, Outcome
 from tinylm.course.problem import Fault, Problem
-from tinylm.course.verdict import Named
+from tinylm.course.verdict import LIKE, Named
 
 __all__ = ["diagnose"]
 
 FEW = 3  # drawn inputs that tell a fault from a right answer; where there are fewer, the smallest is looked for
 SEARCH = 300  # inputs that are drawn in looking for it
 ASKS = 100  # inputs that are tried in making it smaller
-# An answer is most like a fault where they agree on at least this share of the inputs on which either goes wrong. Were
-# its own fault unknown, one answer in a hundred would be called like another of its problem (test_diagnose.py counts).
-LIKE = 0.8
 LEAST = 5  # such inputs: one slip in four would be a matter of luck
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinylm.autograd import Tensor, tensor
 from tinylm.course.cases import Enough, order, search, text
+from tinylm.course.drive_text import WrongReturnError
 from tinylm.course.exercise import Case
 from tinylm.course.expect import difference, quiet, view
 from tinylm.course.outcome import Answer, Here, Outcome
@@ -20,7 +21,6 @@ from tinylm.course.when import Tried
 __all__ = ["ask", "call_of", "in_words", "smallest"]
 
 ASKS = 120  # calls of the answer while shrinking: three times as many seldom found a smaller input
-MISFIT = "WrongReturnError"  # of drive_text.py: not the answer's, but of whoever called it
 LONG = 1000  # characters of an error message
 NOISE = {8: 1e-13, 4: 1e-6, 2: 1e-2}  # bytes of a number → what is shown as 0 beside a 1: some roundings of the type
 STOPS = {
@@ -112,7 +112,7 @@ def _viewed(problem: Problem, each: Case, outcome: Outcome) -> Any:
 def _said(outcome: Outcome, viewed: Any) -> str:
     if outcome.stopped:
         return outcome.detail or STOPS.get(outcome.stopped, f"it was stopped: {outcome.stopped}")
-    if outcome.error is not None and outcome.error.kinds[0] == MISFIT:
+    if outcome.error is not None and outcome.error.kinds[0] == WrongReturnError.__name__:
         return outcome.error.message
     if outcome.error is not None:
         return f"{str(outcome.error)[:LONG]} …" if len(str(outcome.error)) > LONG else str(outcome.error)

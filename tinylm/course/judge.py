@@ -15,7 +15,7 @@ from tinylm.course.failing import ask, in_words, smallest
 from tinylm.course.outcome import Answer, Here, Outcome
 from tinylm.course.problem import Problem
 from tinylm.course.symptom import symptom
-from tinylm.course.verdict import Verdict
+from tinylm.course.verdict import LIBRARYS, Verdict
 from tinylm.course.when import Ask, Tried
 
 __all__ = ["judge"]
@@ -178,7 +178,7 @@ def _solves(
     if not problem.chosen or not solved({}):
         return ids, ""
     own = ", ".join(f"{name}={value!r}" for name, value in problem.chosen.items())
-    return ids, f"It is right with the settings of the library; yours has {own}."
+    return ids, f"{LIBRARYS}; yours has {own}."
 
 
 def _work(problem: Problem, answer: Answer) -> tuple[bool, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from tinylm.course.style import panel
-from tinylm.course.verdict import Named, Verdict
+from tinylm.course.verdict import LIKE, Named, Verdict
 
 __all__ = ["verdict_html", "verdict_text", "verdicts_html", "verdicts_text"]
 
@@ -16,7 +16,6 @@ KINDS = {"right": "right", "slow": "right", "unwritten": "open", "missing": "ope
 MARKS = {"right": "✓", "wrong": "✗", "open": "…"}
 COLOURS = {"right": "\033[32m", "wrong": "\033[31m", "open": "\033[34m"}
 PLAIN = "\033[0m"
-LIKE = 0.8  # as in diagnose.py
 PARAGRAPH = '<p style="margin:.5em 0 0">'
 
 Row = tuple[str, str]  # label and text: a value or a call, to be shown letter by letter

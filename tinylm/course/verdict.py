@@ -1,14 +1,19 @@
-"""What was found about one answer: right or not, the smallest call that fails, and what the answer behaves like."""
+"""What was found about one answer: right or not, a small call that fails, and what the answer behaves like."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-__all__ = ["Failing", "Named", "Verdict", "number"]
+__all__ = ["LIBRARYS", "LIKE", "Failing", "Named", "Verdict", "number"]
+
+LIBRARYS = "It is right with the settings of the library"  # so begins a symptom that names whose settings it solves
+# An answer is most like a fault where they agree on at least this share of the inputs on which either goes wrong. Were
+# its own fault unknown, one answer in a hundred would be called like another of its problem (test_diagnose.py counts).
+LIKE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """The smallest call that goes wrong.
+    """The smallest call found that goes wrong.
 
     call       a line that can be pasted and run beside the student's code
     expected, got, difference    each as text for a reader
@@ -42,7 +47,7 @@ class Verdict:
                the library)
     sentence   the verdict in words
     tried      how many inputs it was tried on
-    failing    the smallest call that goes wrong, where there is one
+    failing    the smallest call found that goes wrong, where there is one
     named      the faults that it behaves like: one; two where both at once; or none
     symptom    what the wrong results have in common, where no fault is named ("twice what was expected, everywhere")
     work       what was counted, in words, where the problem counts work

@@ -89,7 +89,7 @@ Then type
     pytest -k {first.name}          # one exercise
     pytest tests/test_week_1.py     # one week
 
-A test that fails shows the smallest input for which your code goes wrong, what was expected, what came, and what it
+A test that fails shows a small input for which your code goes wrong, what was expected, what came, and what it
 behaves like. `tinylm stub {first.name}` shows an exercise by itself; `tinylm stub --list` shows all.
 """
 

@@ -135,7 +135,7 @@ The second line judges week 1. All of it says "not written yet", and that is rig
    `NotImplementedError` is where you write. Leave names and signatures as they are; functions of your own beside them
    are welcome.
 2. Type `python run.py 1`, as often as you like; `python run.py {first.items[0].problem.name}` judges that one alone.
-3. Where something is not right, you see the smallest input for which it goes wrong, as a line that you can paste and
+3. Where something is not right, you see a small input for which it goes wrong, as a line that you can paste and
    run, what was expected, what came, and what your code behaves like. Change one thing, and run again.
 
 Do you like notebooks better? `week_1/week_1.ipynb` has the same exercises with a check below each. Then type
@@ -241,7 +241,7 @@ def week_cells(
     due = f"\n\nDue: {week.due}" if week.due else ""
     opening = (
         f"# Week {week.number}: {week.title}\n\n{week.text.strip()}{due}\n\nWrite where it says `NotImplementedError`, "
-        "and run the cell below: it says what is right, or shows the smallest input for which it goes wrong."
+        "and run the cell below: it says what is right, or shows a small input for which it goes wrong."
     )
     cells = [keep(prose("opening", opening)), keep(code("begin", begin))]
     for item in week.items:

@@ -6,11 +6,10 @@ from html import escape
 
 from tinylm.course.klass.paper import mark, paper
 from tinylm.course.report import verdict_html
-from tinylm.course.verdict import Verdict, number
+from tinylm.course.verdict import LIBRARYS, Verdict, number
 
 __all__ = ["feedback"]
 
-LIBRARYS = "It is right with the settings of the library"  # as judge.py begins a symptom
 
 _RULES = """
 .list{list-style:none;padding:0;margin:.8rem 0 1.4rem;display:flex;flex-wrap:wrap;gap:.4rem 1.1rem}
