@@ -96,6 +96,8 @@ class _Writer:
         self.raw(b"i", int.to_bytes(value, size, "little", signed=True))
 
     def several(self, tag: bytes, values: Any, size: int, depth: int) -> None:
+        if size > self.limit - len(self.out):  # each takes a byte at least
+            raise WireError(f"more than {self.limit:,} bytes")
         self.out += tag + LENGTH.pack(size)
         for each in values:
             self.write(each, depth + 1)
