@@ -257,3 +257,19 @@ def test_what_is_too_large_is_said() -> None:
         nested = [nested]
     with pytest.raises(WireError, match="deep"):
         encode(nested)
+
+
+@pytest.mark.parametrize("container", [list, tuple, lambda items: dict.fromkeys(range(len(items)), items[0])])
+def test_a_container_of_more_items_than_bytes_is_refused_before_any_item_is_looked_at(container: Any) -> None:
+    looked = []
+
+    class Item:
+        def __repr__(self) -> str:
+            looked.append(self)
+            return ""
+
+    with pytest.raises(WireError, match="more than 100 bytes"):
+        encode(container([Item()] * 101), limit=100)
+    assert not looked
+    assert encode([Item()], limit=100)
+    assert looked
