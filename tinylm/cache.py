@@ -10,6 +10,8 @@ from tinylm.backend import backend_of
 
 __all__ = ["Cache"]
 
+FIRST = 256  # positions that a cache makes room for at once
+
 
 class Cache:
     """The keys and values of the positions seen so far, for each layer, so that they are computed once.
@@ -19,14 +21,14 @@ class Cache:
     mask      (B, 1, T, S) of bools while rows of unequal length run: True = may attend; None: all begin at one place
 
     A call of the model takes the steps `begin`, `extend` in every layer, `commit`: where it fails on the way, nothing
-    has changed that counts. At its fullest a cache has 2 · n_layer · B · G · D · block_size numbers.
+    has changed that counts. It takes memory as it fills, up to 2 · n_layer · B · G · D · block_size numbers.
     """
 
     def __init__(self, config: Any, batch: int = 1):
         self.lengths = [0] * batch
         self.mask: Any = None
         self._shape = (batch, config.kv_heads, config.block_size, config.head_size)  # (B, G, block_size, D)
-        self._layers: dict[int, tuple[Any, Any]] = {}
+        self._layers: dict[int, tuple[Any, Any]] = {}  # (rows, G, room, D) each, room for as much as was needed yet
         self._new = [0] * batch  # how many positions each row gets in this call
         self._positions = np.zeros(0, np.int64)
 
@@ -67,9 +69,7 @@ class Cache:
         if k.requires_grad or v.requires_grad:
             raise GraphError("a cache passes no gradients on: run the model inside `with no_grad():`")
         backend = backend_of(k.data)
-        if layer not in self._layers:  # zeros: what no row has filled is masked, and 0 times NaN would still be NaN
-            self._layers[layer] = (backend.xp.zeros(self._shape, k.dtype), backend.xp.zeros(self._shape, k.dtype))
-        keys, values = self._layers[layer]
+        keys, values = self._room(layer, k, backend.xp)
         if self._positions.ndim == 1:
             rows, end = len(self.lengths), int(self._positions[-1]) + 1
             part = slice(end - k.shape[2], end)  # also of paddings, which the row's next tokens will replace
@@ -82,9 +82,35 @@ class Cache:
                 self.mask = backend.from_host(np.arange(end) <= self._positions[:, None, :, None])
         return Tensor(keys[:rows, :, :end]), Tensor(values[:rows, :, :end])
 
+    def _room(self, layer: int, k: Tensor, xp: Any) -> tuple[Any, Any]:
+        """The layer's arrays, long enough for the new positions; where they are too short they get twice as long."""
+        need = max([a + n for a, n in zip(self.lengths, self._new, strict=True)], default=k.shape[2])
+        old = self._layers.get(layer)
+        if old is None or old[0].shape[2] < need:
+            room = min(max(need, FIRST, 2 * old[0].shape[2] if old else 0), self._shape[2])
+            shape = (max(len(self.lengths), len(k.data)), self._shape[1], room, self._shape[3])
+            # zeros: what no row has filled is masked, and 0 times NaN would still be NaN
+            new = (xp.zeros(shape, k.dtype), xp.zeros(shape, k.dtype))
+            for longer, shorter in zip(new, old or (), strict=False):
+                longer[:, :, : shorter.shape[2]] = shorter[: len(longer)]
+            self._layers[layer] = new
+        return self._layers[layer]
+
     def commit(self) -> None:
         """Count the new positions as filled, in all layers."""
         self.lengths = [a + n for a, n in zip(self.lengths, self._new, strict=True)]
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Row i becomes a copy of the old row rows[i]: any rows, in any order, as often as wanted (beam search).
+
+        Raises ValueError for a row that there is not.
+        """
+        if any(not 0 <= row < len(self.lengths) for row in rows):
+            raise ValueError(f"rows must be from 0 to {len(self.lengths) - 1}, got {list(rows)}")
+        for layer, (keys, values) in self._layers.items():
+            chosen = backend_of(keys).from_host(np.asarray(rows, np.intp))
+            self._layers[layer] = (keys[chosen], values[chosen])
+        self.lengths = [self.lengths[row] for row in rows]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forget all rows but these, which come in rising order: rows[i] becomes row i."""

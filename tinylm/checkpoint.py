@@ -200,7 +200,7 @@ def _shape(model: GPT) -> str:
 def _check_shape(path: Path, noted: str | None, model: GPT) -> None:
     """Raise CheckpointError where weights were made under other settings than config.json says."""
     try:
-        made = dict(json.loads(noted or "{}"))
+        made = GPTConfig.from_dict(json.loads(noted or "{}")).to_dict()  # an older file lacks the newer settings
     except (ValueError, TypeError, RecursionError):
         made = {}
     for name, value in model.config.to_dict().items():

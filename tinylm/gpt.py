@@ -5,7 +5,7 @@ B batch, T time, C channels, H query heads, G key heads, D = C/H features of a h
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,7 +14,8 @@ from tinylm import functional as F
 from tinylm.autograd import Tensor, recompute
 from tinylm.backend import Streams
 from tinylm.cache import Cache
-from tinylm.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList, RMSNorm
+from tinylm.nn import Dropout, Embedding, LayerNorm, Linear, Module, ModuleList, RMSNorm, init
+from tinylm.rope import check_scaling, frequencies, scaled_rotary
 
 __all__ = ["GPT", "Cache", "GPTConfig"]
 
@@ -37,6 +38,9 @@ class GPTConfig:
     n_kv_head     G, key and value heads, each shared by H/G queries; None: as many as query heads
     mlp_hidden    hidden width; None: 4 C, or for swiglu 8/3 C rounded up to a multiple of 8
     norm_eps, rope_base    the small number under the root; the base of the rotary frequencies
+    head_dim      D, features of a head; None: C / H
+    qkv_bias, proj_bias, mlp_bias    of queries, keys and values, of attention's output, of the mlp; None: as bias
+    rope_scaling  how rotary positions are stretched, see rope.py; None: not at all
 
     Raises ValueError for settings that contradict each other.
     """
@@ -56,18 +60,25 @@ class GPTConfig:
     mlp_hidden: int | None = None
     norm_eps: float = 1e-5
     rope_base: float = 10000.0
+    head_dim: int | None = None
+    qkv_bias: bool | None = None
+    proj_bias: bool | None = None
+    mlp_bias: bool | None = None
+    rope_scaling: dict[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_kv_head", "mlp_hidden"):
+        optional = ("n_kv_head", "mlp_hidden", "head_dim")
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", *optional):
             value = getattr(self, name)
-            if value is None and name in ("n_kv_head", "mlp_hidden"):
+            if value is None and name in optional:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
                 raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
             object.__setattr__(self, name, int(value))  # NumPy's numbers as Python's, which JSON can hold
-        for name in ("bias", "tie_weights"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        for name in ("bias", "tie_weights", "qkv_bias", "proj_bias", "mlp_bias"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and (value is not None or name in ("bias", "tie_weights")):
+                raise ValueError(f"{name} must be true or false, got {value!r}")
         for name in ("dropout", "norm_eps", "rope_base"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
@@ -84,16 +95,20 @@ class GPTConfig:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        if self.n_embd % self.n_head:
+        if self.head_dim is None and self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not divisible by n_head {self.n_head}")
         if self.n_head % self.kv_heads:
             raise ValueError(f"n_head {self.n_head} is not divisible by n_kv_head {self.kv_heads}")
         if self.position == "rope" and self.head_size % 2:
             raise ValueError(f"rope turns pairs: n_embd / n_head must be even, it is {self.head_size}")
+        if self.rope_scaling is not None:
+            if self.position != "rope" or not isinstance(self.rope_scaling, dict):
+                raise ValueError('rope_scaling must be a dict, or None, and needs position="rope"')
+            object.__setattr__(self, "rope_scaling", check_scaling(self.rope_scaling, self.head_size))
 
     @property
     def head_size(self) -> int:
-        return self.n_embd // self.n_head
+        return self.head_dim or self.n_embd // self.n_head
 
     @property
     def kv_heads(self) -> int:
@@ -132,10 +147,11 @@ class CausalSelfAttention(Module):
 
     def __init__(self, config: GPTConfig, layer: int, rngs: Streams, dtype: Any):
         super().__init__()
-        C, D, G = config.n_embd, config.head_size, config.kv_heads
+        C, H, G, D = config.n_embd, config.n_head, config.kv_heads, config.head_size
         self.config, self.layer = config, layer
-        self.c_attn = Linear(C, C + 2 * G * D, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
-        self.c_proj = Linear(C, C, config.bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
+        qkv_bias, proj_bias = _or_else(config.qkv_bias, config.bias), _or_else(config.proj_bias, config.bias)
+        self.c_attn = Linear(C, (H + 2 * G) * D, qkv_bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_proj = Linear(H * D, C, proj_bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
         self.rng = rngs["dropout"]  # drops attention weights, as in GPT-2
         self.resid_dropout = Dropout(config.dropout, rngs["dropout"])
 
@@ -144,15 +160,13 @@ class CausalSelfAttention(Module):
 
         x: (B, T, C)   positions: (T,), the numbers that the T have in the text   →   y: (B, T, C)
         """
-        C = x.shape[-1]
         H, G, D = self.config.n_head, self.config.kv_heads, self.config.head_size
-        qkv = self.c_attn(x)  # (B, T, C + 2 G D)
+        qkv = self.c_attn(x)  # (B, T, (H + 2 G) D)
         q = F.split_heads(qkv, H, D)  # (B, H, T, D)
-        k = F.split_heads(qkv, G, D, start=C)  # (B, G, T, D)
-        v = F.split_heads(qkv, G, D, start=C + G * D)  # (B, G, T, D)
+        k = F.split_heads(qkv, G, D, start=H * D)  # (B, G, T, D)
+        v = F.split_heads(qkv, G, D, start=(H + G) * D)  # (B, G, T, D)
         if self.config.position == "rope":
-            q = F.rotary(q, positions, self.config.rope_base)
-            k = F.rotary(k, positions, self.config.rope_base)
+            q, k = self._turned(q, positions), self._turned(k, positions)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, G, S, D)
         dropout = self.config.dropout if self.training else 0.0
@@ -160,8 +174,15 @@ class CausalSelfAttention(Module):
             y = F.causal_attention(q, k, v, dropout=dropout, rng=self.rng)  # (B, H, T, D)
         else:
             y = F.attention(q, k, v, cache.mask, dropout=dropout, rng=self.rng)
-        y = F.merge_heads(y)  # (B, T, C)
+        y = F.merge_heads(y)  # (B, T, H D)
         return self.resid_dropout(self.c_proj(y))  # type: ignore[no-any-return]
+
+    def _turned(self, x: Tensor, positions: np.ndarray) -> Tensor:
+        """Queries or keys turned by their positions."""
+        if self.config.rope_scaling is None:
+            return F.rotary(x, positions, self.config.rope_base)
+        waves, scale = frequencies(self.config.head_size, self.config.rope_base, self.config.rope_scaling)
+        return scaled_rotary(x, positions, waves, scale)
 
 
 class MLP(Module):
@@ -171,10 +192,11 @@ class MLP(Module):
         super().__init__()
         C, M = config.n_embd, config.hidden
         self.kind = config.mlp
+        bias = _or_else(config.mlp_bias, config.bias)
         if config.mlp == "swiglu":
-            self.c_gate = Linear(C, M, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
-        self.c_fc = Linear(C, M, config.bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
-        self.c_proj = Linear(M, C, config.bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
+            self.c_gate = Linear(C, M, bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_fc = Linear(C, M, bias, std=INIT_STD, rng=rngs["init"], dtype=dtype)
+        self.c_proj = Linear(M, C, bias, std=_residual_std(config), rng=rngs["init"], dtype=dtype)
         self.dropout = Dropout(config.dropout, rngs["dropout"])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -245,7 +267,7 @@ class GPT(Module):
             self.lm_head = Linear(
                 config.n_embd, config.vocab_size, bias=False, std=INIT_STD, rng=rngs["init"], dtype=dtype
             )
-        self.flatten()
+        self.flatten(copy=init.drawing())
 
     def forward(self, ids: Any, targets: Any = None, cache: Cache | None = None) -> tuple[Tensor, Tensor | None]:
         logits = self.head(self.hidden(ids, cache))  # (B, T, V)
@@ -310,6 +332,10 @@ class GPT(Module):
     def parameter_count(self) -> int:
         """How many numbers are learnt; tied weights count once."""
         return sum(p.size for p in self.parameters())
+
+
+def _or_else(setting: bool | None, default: bool) -> bool:
+    return default if setting is None else setting
 
 
 def _residual_std(config: GPTConfig) -> float:

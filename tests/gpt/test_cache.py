@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.gpt.generation import bound
 from tests.gpt.variants import SMALL, VARIANTS, batch, model
-from tinylm import Cache, GraphError, no_grad, use_device, use_kernels
+from tinylm import GPT, Cache, GPTConfig, GraphError, no_grad, use_device, use_kernels
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
@@ -120,3 +120,39 @@ def test_loss_and_cache_go_together() -> None:
         alone = made(ids, targets)[1].item()
         cached = made(ids, targets, cache=Cache(made.config))[1].item()
     assert cached == pytest.approx(alone, rel=1e-13)
+
+
+def test_a_cache_takes_memory_as_it_fills_and_its_logits_stay_the_same() -> None:
+    config = GPTConfig(17, 1 << 40, 1, 1, 4, position="rope")  # 2^40 positions at once would be 32 TB
+    made = GPT(config, seed=1, dtype=np.float64)
+    ids = np.random.default_rng(0).integers(0, 17, (2, 700))
+    cache = Cache(config, batch=2)
+    with no_grad():
+        whole = made(ids)[0].numpy()
+        parts = [made(ids[:, a:b], cache=cache)[0].numpy() for a, b in ((0, 3), (3, 255), (255, 257), (257, 700))]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, rtol=0, atol=bound(whole))
+
+
+@given(data=st.data())
+@settings(max_examples=20)
+def test_selected_rows_go_on_as_if_they_had_been_fed_alone(data) -> None:
+    made = model("llama", spread=0.3)
+    ids, _ = batch(rows=3, length=6)
+    lengths = data.draw(st.lists(st.integers(1, 3), min_size=3, max_size=3))
+    ids[:, 0] = np.arange(3)
+    cache = Cache(made.config, batch=3)
+    rows = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=5))
+    with no_grad():
+        made.hidden(ids[:, : max(lengths)], cache, lengths)
+        cache.select(rows)
+        assert cache.lengths == [lengths[row] for row in rows]
+        found = made(ids[rows][:, 5:], cache=cache)[0].numpy()
+        for place, row in enumerate(rows):
+            alone = made(np.concatenate([ids[row, : lengths[row]], ids[row, 5:]])[None])[0].numpy()[0, -1]
+            np.testing.assert_allclose(found[place, 0], alone, rtol=0, atol=bound(alone))
+
+
+@pytest.mark.parametrize("rows", [[3], [-1], [0, 1, 2, 3]])
+def test_a_row_that_there_is_not_cannot_be_selected(rows) -> None:
+    with pytest.raises(ValueError, match="rows must be from 0 to 2"):
+        Cache(model("rope").config, batch=3).select(rows)

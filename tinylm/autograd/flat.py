@@ -44,8 +44,10 @@ def _lies(p: "Tensor") -> bool:
     return p.place is not None and p.data is p.place.values
 
 
-def flatten(leaves: "Sequence[Tensor]") -> None:
+def flatten(leaves: "Sequence[Tensor]", copy: bool = True) -> None:
     """Give the leaves views of one array in place of their own arrays: matrices first, then vectors, in order.
+
+    copy=False: what matrices hold need not come along, for it is about to be written over.
 
     Leaves on a device, of another dtype than the first, or that are placed already, are left as they are. Raises
     GraphError for a leaf that a graph still needs.
@@ -60,6 +62,7 @@ def flatten(leaves: "Sequence[Tensor]") -> None:
     flat, start = Flat(sum(p.size for p in chosen), chosen[0].dtype), 0
     for p in chosen:
         place = Place(flat, start, start + p.size, p.shape)
-        place.values[...] = p.data
+        if copy or p.ndim < 2:
+            place.values[...] = p.data
         p.data, p.place, p._home = place.values, place, None
         start = place.stop

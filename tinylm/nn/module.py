@@ -129,12 +129,13 @@ class Module:
         if listeners():
             tell(Forgotten(tuple(self.parameters())))
 
-    def flatten(self) -> Self:
+    def flatten(self, copy: bool = True) -> Self:
         """Put all parameters side by side into one array, and their gradients too: optimizers get faster by it.
 
         Each parameter is a view of that array from now on, so call it before anything keeps the old arrays.
+        copy=False: their values need not come along.
         """
-        flatten(list(self.parameters()))
+        flatten(list(self.parameters()), copy)
         return self
 
     def to(self, device: str) -> Self:
