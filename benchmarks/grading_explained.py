@@ -245,6 +245,9 @@ EXPLAINED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "the decoder has forgotten everything already: its last bytes were final": (
         ("StreamDecoder", "self._decoder.reset()", OUT),
     ),
+    "no tokenizer of the exercise has to remember where a text began": (
+        ("StreamDecoder", "self._tokenizer = getattr(self._tokenizer, 'streaming', self._tokenizer)", OUT),
+    ),
     "Module has no __init__ of its own": (("block", "super().__init__()", OUT),),
 }  # fmt: skip
 

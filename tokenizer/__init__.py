@@ -14,9 +14,10 @@ from tokenizer.encode import StreamDecoder
 from tokenizer.errors import OutOfPairsError, TokenizerError
 from tokenizer.explain import Explanation, explain
 from tokenizer.forms import use_form
-from tokenizer.load import load_tokenizer
+from tokenizer.load import load_tokenizer, read_huggingface_tokenizer
 from tokenizer.patterns import PATTERNS
 from tokenizer.replay import explain_training, replay
+from tokenizer.sentencepiece import SentencePieceTokenizer
 from tokenizer.tokenizer import Tokenizer
 from tokenizer.train import Merge
 
@@ -26,6 +27,7 @@ __all__ = [
     "Explanation",
     "Merge",
     "OutOfPairsError",
+    "SentencePieceTokenizer",
     "StreamDecoder",
     "Tokenizer",
     "TokenizerError",
@@ -33,6 +35,7 @@ __all__ = [
     "explain_training",
     "load_tokenizer",
     "merges",
+    "read_huggingface_tokenizer",
     "replay",
     "train_bpe",
     "use_form",

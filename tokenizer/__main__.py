@@ -20,6 +20,7 @@ from tokenizer.load import load_tokenizer
 from tokenizer.patterns import PATTERNS, splitter
 from tokenizer.progress import Progress
 from tokenizer.read import read_chunks
+from tokenizer.sentencepiece import SentencePieceTokenizer
 from tokenizer.ties import TIE_RULES
 
 EXAMPLES = """examples:
@@ -218,8 +219,11 @@ def run_decode(args: argparse.Namespace) -> None:
     if args.ids and args.file is not None:
         raise TokenizerError("decode: got ids and --file; give one of them")
     sys.stdout.flush()
+    stream = tok.streaming if isinstance(tok, SentencePieceTokenizer) else tok  # one that remembers where a text begins
     for ids in [parse_ids(args.ids or sys.stdin.read().split())] if args.file is None else id_arrays(args.file):
-        sys.stdout.buffer.write(tok.decode_bytes(ids))  # the bytes themselves, so that decode undoes encode in a pipe
+        sys.stdout.buffer.write(
+            stream.decode_bytes(ids)
+        )  # the bytes themselves, so that decode undoes encode in a pipe
     if sys.stdout.isatty():
         sys.stdout.buffer.write(b"\n")
     sys.stdout.buffer.flush()

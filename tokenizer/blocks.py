@@ -5,18 +5,26 @@ chunked. Memory is bounded by the longest stretch without a safe cut (patterns.p
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
-from tokenizer.patterns import Splitter
 from tokenizer.special import finder, split_special
 
 
-def blocks(chunks: Iterable[str], splitter: Splitter, specials: frozenset[str]) -> Iterator[tuple[str, bool]]:
+class Cuts(Protocol):
+    """Whatever knows where text may be cut; a Splitter does."""
+
+    def last_cut(self, text: str, start: int, stop: int) -> int:
+        """The last place in text[start:stop] where it may be cut, and each side be split alone; else `start`."""
+
+
+def blocks(chunks: Iterable[str], splitter: Cuts, specials: frozenset[str]) -> Iterator[tuple[str, bool]]:
     """Cut the text that the chunks join to: yields (stretch, whether it is a special token), none empty.
 
     A special token is never cut, wherever the chunks end: the last `longest - 1` characters may be its
     beginning, and wait. Text that has no safe cut yet waits until it has doubled, so that looking again
     stays linear in the length.
 
+    >>> from tokenizer.patterns import Splitter
     >>> list(blocks(["one two", " three<|e", "nd|>"], Splitter("gpt2"), frozenset(["<|end|>"])))
     [('one two', False), (' three', False), ('<|end|>', True)]
     """

@@ -3,6 +3,7 @@
 It knows nothing of special tokens, and takes its vocabulary as checked.
 """
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,10 +14,12 @@ import numpy.typing as npt
 
 from tokenizer.decode import decode_bytes
 from tokenizer.encode import EncodeStep, Ranks, encode_steps, encode_word
+from tokenizer.errors import TokenizerError
 from tokenizer.fast.decode import MOST_ROWS, Decoder
 from tokenizer.fast.encode import Encoder
 from tokenizer.fast.words import WordMerger
 from tokenizer.forms import fast_wanted, is_fast
+from tokenizer.normal import NormalForm, in_form
 from tokenizer.patterns import Splitter
 
 IdArray = npt.NDArray[np.unsignedinteger[Any]]
@@ -31,8 +34,8 @@ CACHED_LENGTH = 64  # characters; longer words seldom come twice
 
 
 class Coder:
-    """The vocabulary: id -> bytes, byte -> id, pair of ids -> (rank, token); `whole`: bytes -> id of the
-    pre-tokens that are tokens without being merged.
+    """The vocabulary: id -> bytes, byte -> id (-1: it has none), pair of ids -> (rank, token); `whole`: bytes -> id
+    of the pre-tokens that are tokens without being merged; `form`: the normal form that text is put in first.
     """
 
     def __init__(
@@ -42,10 +45,14 @@ class Coder:
         byte_ids: Sequence[int],
         ranks: Ranks,
         whole: Mapping[bytes, int],
+        form: NormalForm | None = None,
     ) -> None:
         self._splitter, self._tokens, self._byte_ids, self._ranks, self._whole = (
             splitter, tokens, byte_ids, ranks, whole
         )  # fmt: skip
+        self._form = form
+        lacking = bytes(byte for byte in range(256) if byte_ids[byte] < 0)
+        self._lacking = re.compile(b"[" + re.escape(lacking) + b"]") if lacking else None
         self._top = max(tokens)
         self._servable = len(tokens) < MOST_TOKENS
         self.dtype = np.min_scalar_type(self._top)
@@ -67,6 +74,29 @@ class Coder:
     def _is_fast(self) -> bool:
         return self._servable and is_fast(self._splitter.pattern)
 
+    def ready(self, text: str) -> str:
+        """The text in its normal form; raises TokenizerError for a character with a byte that has no token."""
+        text = in_form(text, self._form)
+        if self._lacking is not None:
+            self._refuse(text.encode())
+        return text
+
+    def _refuse(self, data: bytes) -> None:
+        """Raise TokenizerError if one of the bytes has no token: whatever stood for it, it could not come back."""
+        found = self._lacking.search(data) if self._lacking is not None else None
+        if found:
+            place = found.start()
+            near = data[max(place - 8, 0) : place + 4].decode("utf-8", "ignore")
+            raise TokenizerError(
+                f"encode: the byte {data[place]:#04x} (byte {place} of the text, in {near!r}) has no token in this "
+                "vocabulary; leave that character out"
+            )
+
+    def raw(self, data: bytes) -> list[int]:
+        """The ids of bytes that are no text."""
+        self._refuse(data)
+        return self.word(data)
+
     def word(self, data: bytes) -> list[int]:
         """The ids of one pre-token."""
         if data in self._whole:
@@ -78,6 +108,7 @@ class Coder:
 
     def steps(self, data: bytes) -> Iterator[EncodeStep]:
         """Every merge in one pre-token."""
+        self._refuse(data)
         byte_ids = [self._byte_ids[byte] for byte in data]
         if data in self._whole and encode_word(byte_ids, self._ranks) != [self._whole[data]]:
             return iter(())
@@ -85,8 +116,13 @@ class Coder:
 
     def text(self, text: str) -> list[int]:
         """The ids of a text."""
+        if self._form or self._lacking:
+            text = self.ready(text)
+        return self._text(text)
+
+    def _text(self, text: str) -> list[int]:
         if len(text) >= SHORT and self._is_fast():
-            ids: list[int] = self.texts([text])[0].tolist()
+            ids: list[int] = self._texts([text])[0].tolist()
             return ids
         return self._by_words(text)
 
@@ -96,6 +132,11 @@ class Coder:
 
     def texts(self, texts: Sequence[str]) -> tuple[IdArray, npt.NDArray[np.intp]]:
         """The ids of several texts, one after the other, and where in them each ends."""
+        if self._form or self._lacking:
+            texts = [self.ready(text) for text in texts]
+        return self._texts(texts)
+
+    def _texts(self, texts: Sequence[str]) -> tuple[IdArray, npt.NDArray[np.intp]]:
         if sum(map(len, texts)) >= SHORT and self._is_fast():
             with self._making:  # one thread makes it, the others wait
                 encoder = self._encoder

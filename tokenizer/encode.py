@@ -96,7 +96,7 @@ class StreamDecoder:
     """
 
     def __init__(self, tokenizer: Decodes, errors: str = "replace") -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer = getattr(tokenizer, "streaming", tokenizer)  # one that remembers where a text begins
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def feed(self, ids: SupportsIndex | Iterable[int]) -> str:
@@ -108,4 +108,5 @@ class StreamDecoder:
         """Return what an unfinished character at the end becomes under `errors`, and start anew."""
         text = self._decoder.decode(b"", final=True)
         self._decoder.reset()
+        self._tokenizer = getattr(self._tokenizer, "streaming", self._tokenizer)
         return text

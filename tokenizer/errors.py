@@ -1,5 +1,8 @@
 """The one error of this package: what was expected, what came, and what to type instead."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class TokenizerError(ValueError):
     """Bad input: a text, a file, a setting or a vocabulary that cannot be used; its message is one line."""
@@ -29,6 +32,18 @@ class OutOfPairsError(TokenizerError):
 
     def __reduce__(self) -> tuple[type, tuple[str, int]]:
         return type(self), (str(self), self.vocab_size)
+
+
+@contextmanager
+def briefly(before: str = "") -> Iterator[None]:
+    """Put something before the message of a TokenizerError raised inside, and keep it to a line or two."""
+    try:
+        yield
+    except TokenizerError as error:
+        message = str(error)
+        if len(message) > 600:  # a file may hold tokens of a megabyte
+            message = f"{message[:300]} ... {message[-300:]}"
+        raise TokenizerError(f"{before}{message}") from None
 
 
 def check_text(text: object, where: str) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tokenizer.char import CharTokenizer
 from tokenizer.encode import EncodeStep
+from tokenizer.sentencepiece import SentencePieceTokenizer
 from tokenizer.show import page, terminal
 from tokenizer.special import Names, choose, split_special
 
@@ -34,17 +35,26 @@ class Explains(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A pre-token, or a special token, and the ids and bytes of its tokens."""
+    """A pre-token, or a special token, and the ids and bytes of its tokens.
+
+    symbols: the bytes that merging began with, those of characters in a SentencePiece vocabulary; None: each byte.
+    """
 
     text: str
     ids: tuple[int, ...]
     tokens: tuple[bytes, ...]
     is_special: bool = False
+    symbols: tuple[bytes, ...] | None = None
 
     @property
     def has_merges(self) -> bool:
-        """Whether its bytes were joined at all."""
-        return not self.is_special and any(len(token) > 1 for token in self.tokens)
+        """Whether its bytes, or characters, were joined at all."""
+        return not self.is_special and len(self.tokens) < len(self.start)
+
+    @property
+    def start(self) -> tuple[bytes, ...]:
+        """What merging began with."""
+        return tuple(bytes([byte]) for byte in self.text.encode()) if self.symbols is None else self.symbols
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +65,7 @@ class Explanation:
     """
 
     pieces: tuple[Piece, ...]
-    _tokenizer: Explains | CharTokenizer = field(compare=False)
+    _tokenizer: Explains | CharTokenizer | SentencePieceTokenizer = field(compare=False)
 
     @property
     def ids(self) -> list[int]:
@@ -100,7 +110,10 @@ class Explanation:
 
 
 def explain(
-    tok: Explains | CharTokenizer, text: str, allowed_special: Names = (), disallowed_special: Names = "all"
+    tok: Explains | CharTokenizer | SentencePieceTokenizer,
+    text: str,
+    allowed_special: Names = (),
+    disallowed_special: Names = "all",
 ) -> Explanation:
     """Say how a text becomes its tokens; the settings, the errors and the ids are those of `tok.encode`.
 
@@ -117,8 +130,11 @@ def explain(
       [lo] w e r  l + o   merge 0
       [low] e r   lo + w  merge 1
     """
-    ids = iter(tok.encode(text, allowed_special, disallowed_special))
     vocab = tok.vocab
+    if isinstance(tok, SentencePieceTokenizer):
+        words = (Piece(*each) for each in tok.encode_pieces(text, allowed_special, disallowed_special))
+        return Explanation(tuple(words), tok)
+    ids = iter(tok.encode(text, allowed_special, disallowed_special))
     if isinstance(tok, CharTokenizer):
         return Explanation(tuple(Piece(vocab[i].decode(), (i,), (vocab[i],)) for i in ids), tok)
     whole, _ = choose(tok.special_tokens, allowed_special, disallowed_special)

@@ -1,6 +1,6 @@
 """Tokenizer files: reading within bounds, writing whole or not at all, and this project's own JSON.
 
-    {"format": "tinylm-tokenizer", "version": 1, "kind": "bpe" | "char", ...}
+    {"format": "tinylm-tokenizer", "version": 1, "kind": "bpe" | "char" | "sentencepiece", ...}
 
 Bytes are spelled in GPT-2's printable alphabet (alphabet.py): exact, and legible in an editor. The formats of
 others stand in published.py and huggingface.py. Nothing here knows of encoding.
@@ -10,8 +10,9 @@ import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenizer.alphabet import from_printable, to_printable
-from tokenizer.errors import TokenizerError
+from tokenizer.errors import TokenizerError, briefly
 
 FORMAT = "tinylm-tokenizer"
 VERSION = 1
@@ -39,6 +40,8 @@ class Parts(NamedTuple):
     special_tokens: dict[str, int]
     pattern: str
     ignore_merges: bool = False
+    normal_form: str | None = None
+    partial: bool = False
 
     @property
     def ordinary(self) -> dict[int, bytes]:
@@ -50,9 +53,10 @@ class Parts(NamedTuple):
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write to that takes its name when the block ends: at every moment, also after a crash, the name stands
-    for all of the old file or all of the new.
+    for all of the old file or all of the new. When the block has ended the new one is on the disk, its name included.
 
-    Raises OSError as open() does; the old file then stands, and nothing is left beside it.
+    Raises OSError as open() does, naming the file also where the disk is full; the old file then stands, and nothing is
+    left beside it.
     """
     target = Path(path)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -64,8 +68,24 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
+        _sync_folder(target.parent)
+    except OSError as problem:
+        if problem.filename is None and problem.errno is not None:  # write and fsync do not say of which file
+            raise OSError(problem.errno, problem.strerror, str(target)) from None
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that has failed: the first error is the one to tell
+            beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk, where the system lets a folder be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -101,11 +121,22 @@ def write_document(path: str | os.PathLike[str], kind: str, fields: Document) ->
     write_atomically(path, text.encode() + b"\n")
 
 
+def open_plain(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read; raises OSError as open() does, and at once for what is no plain file: a folder, a device, or
+    a pipe, which would make open() wait for somebody who writes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return open(descriptor, "rb")
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, at most MAX_BYTES of them; raises TokenizerError if it cannot be read or is longer."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        with open_plain(path) as file:
+            data = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)  # read takes that memory at once
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise TokenizerError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > MAX_BYTES:
@@ -133,7 +164,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def read_document(path: str | os.PathLike[str], kind: str | None = None) -> Document:
-    """Read a tokenizer file, and check that it is one of ours, and of the kind wanted (default: either).
+    """Read a tokenizer file, and check that it is one of ours, and of the kind wanted (default: any).
 
     Raises TokenizerError, naming the file, for one that is missing, not JSON, or not of this format.
     """
@@ -152,7 +183,7 @@ def check_document(document: object, kind: str | None = None) -> None:
     if document.get("version") != VERSION:
         found = document.get("version")
         raise TokenizerError(f"version {found!r} of the format; this program reads version {VERSION}")
-    kinds = [kind] if kind else ["bpe", "char"]
+    kinds = [kind] if kind else ["bpe", "char", "sentencepiece"]
     if document.get("kind") not in kinds:
         raise TokenizerError(f'expected "kind" {" or ".join(kinds)}, got {document.get("kind")!r}')
 
@@ -160,13 +191,8 @@ def check_document(document: object, kind: str | None = None) -> None:
 @contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Put the name of the file before the message of a TokenizerError raised inside, and keep it to a line or two."""
-    try:
+    with briefly(f"{os.fspath(path)}: "):
         yield
-    except TokenizerError as error:
-        message = str(error)
-        if len(message) > 600:  # a file may hold tokens of a megabyte
-            message = f"{message[:300]} ... {message[-300:]}"
-        raise TokenizerError(f"{os.fspath(path)}: {message}") from None
 
 
 def canonical(parts: object) -> bytes:
@@ -213,7 +239,10 @@ def bpe_fields(parts: Parts) -> Document:
     return {
         "pattern": parts.pattern,
         "special_tokens": dict(parts.special_tokens),
-        **({"ignore_merges": True} if parts.ignore_merges else {}),  # so that the files of all others stay as they are
+        # so that the files of all others stay as they are
+        **({"ignore_merges": True} if parts.ignore_merges else {}),
+        **({"normal_form": parts.normal_form} if parts.normal_form else {}),
+        **({"partial": True} if parts.partial else {}),
         "merges": [f"{to_printable(left)} {to_printable(right)}" for left, right in parts.merges],
         "vocab": {to_printable(token): i for i, token in parts.ordinary.items()},
     }
@@ -230,6 +259,8 @@ def parse_bpe(document: Document) -> Parts:
         field(document, "special_tokens", dict),
         field(document, "pattern", str),
         field(document, "ignore_merges", bool) if "ignore_merges" in document else False,
+        field(document, "normal_form", str) if "normal_form" in document else None,
+        field(document, "partial", bool) if "partial" in document else False,
     )
 
 

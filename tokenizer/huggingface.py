@@ -9,15 +9,14 @@ import json
 import os
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 from tokenizer.alphabet import CHAR_TO_BYTE, from_printable, to_printable
 from tokenizer.errors import TokenizerError
 from tokenizer.formats import Document, Parts, field, naming, parse_merges, parse_vocab, read_json
+from tokenizer.normal import FORMS, NormalForm
 from tokenizer.onig import portable
 from tokenizer.patterns import NAME_LIKE, PATTERNS, SPELLINGS
-
-NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 BYTES_ONLY = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 BYTES_AND_GPT2 = {**BYTES_ONLY, "use_regex": True}
@@ -45,11 +44,9 @@ def parse_huggingface(document: object, ignore_normalizer: bool = False) -> Part
     if not isinstance(document, dict) or "model" not in document:
         raise TokenizerError('not a tokenizer.json of Hugging Face: it lacks "model"')
     forms = normal_forms(document.get("normalizer"))
-    if forms and not ignore_normalizer:
+    if len(forms) > 1 and not ignore_normalizer:
         raise TokenizerError(
-            f"its normalizer {forms[0]} changes text before encoding, so that decoding could not give it back; if your "
-            f'text is normalised already, or you do it by unicodedata.normalize("{forms[0]}", text), type '
-            "Tokenizer.from_huggingface(path, ignore_normalizer=True), and .save it"
+            f"its normalizers {' + '.join(forms)} put text in several forms, one after the other; one can be had here"
         )
     pattern = read_pattern(document.get("pre_tokenizer"))
     for step in flat(document.get("decoder"), "decoders"):
@@ -58,15 +55,23 @@ def parse_huggingface(document: object, ignore_normalizer: bool = False) -> Part
     model = field(document, "model", dict)
     check_model(model)
     vocab = field(model, "vocab", dict)
-    added = added_tokens(document, vocab, forms)
+    added = added_tokens(document, vocab, forms, ignore_normalizer)
     merges = [" ".join(merge) if is_pair(merge) else merge for merge in field(model, "merges", list)]
+    ordinary = parse_vocab({token: i for token, i in vocab.items() if token not in added})
     return Parts(
-        parse_vocab({token: i for token, i in vocab.items() if token not in added}),
+        ordinary,
         parse_merges(merges),
         added,
         pattern,
         ignore_merges=field(model, "ignore_merges", bool) if model.get("ignore_merges") is not None else False,
+        normal_form=forms[0] if forms and not ignore_normalizer else None,
+        partial=lacks_bytes(ordinary),
     )
+
+
+def lacks_bytes(vocab: Mapping[int, bytes]) -> bool:
+    """Whether some of the 256 bytes have no token, in a vocabulary that has any: a text may then need one."""
+    return bool(vocab) and not {bytes([byte]) for byte in range(256)} <= set(vocab.values())
 
 
 def flat(step: object, within: str) -> list[Document]:
@@ -82,11 +87,15 @@ def flat(step: object, within: str) -> list[Document]:
 
 def normal_forms(normalizer: object) -> list[NormalForm]:
     """The Unicode normal forms that a normalizer puts text in; raises TokenizerError for any other change."""
-    forms: dict[object, NormalForm] = {form: form for form in get_args(NormalForm)}
+    forms: dict[object, NormalForm] = {form: form for form in FORMS}
     kinds = [str(step.get("type")) for step in flat(normalizer, "normalizers")]
     for kind in kinds:
         if kind not in forms:
-            raise TokenizerError(f"its normalizer {kind} changes text before encoding; that is not built here")
+            pieces = kind in ("Prepend", "Replace")
+            hint = (
+                "; if it writes spaces as U+2581, type SentencePieceTokenizer.from_huggingface(path)" if pieces else ""
+            )
+            raise TokenizerError(f"its normalizer {kind} changes text before encoding; that is not built here{hint}")
     return [forms[kind] for kind in kinds]
 
 
@@ -144,7 +153,9 @@ def is_pair(merge: object) -> bool:
     return isinstance(merge, list) and len(merge) == 2 and all(isinstance(p, str) and " " not in p for p in merge)
 
 
-def added_tokens(document: Document, vocab: Mapping[str, Any], forms: list[NormalForm]) -> dict[str, int]:
+def added_tokens(
+    document: Document, vocab: Mapping[str, Any], forms: list[NormalForm], ignore_normalizer: bool
+) -> dict[str, int]:
     """Content -> id of the added tokens. Those that are not "special" count as special too: both are always found.
 
     Raises TokenizerError for flags that change ids, and for an id that Hugging Face would not give.
@@ -168,11 +179,11 @@ def added_tokens(document: Document, vocab: Mapping[str, Any], forms: list[Norma
         added[content] = i
         greatest = max(greatest, i)
         normalized[content] = entry.get("normalized") is True
-    check_normalized(normalized, forms)
+    check_normalized(normalized, forms, ignore_normalizer)
     return added
 
 
-def check_normalized(normalized: Mapping[str, bool], forms: list[NormalForm]) -> None:
+def check_normalized(normalized: Mapping[str, bool], forms: list[NormalForm], ignore_normalizer: bool) -> None:
     """Tokens that are "normalized" are looked for after the others, in text in normal form: does that change ids?"""
     late = [content for content, after in normalized.items() if after]
     early = [content for content, after in normalized.items() if not after]
@@ -181,6 +192,11 @@ def check_normalized(normalized: Mapping[str, bool], forms: list[NormalForm]) ->
             '"added_tokens": too many of them, some "normalized" and some not, to see whether they overlap'
         )
     for content in late:
+        if forms and not ignore_normalizer:
+            raise TokenizerError(
+                f'"added_tokens": {content!r} is "normalized": looked for in text in {forms[0]}, and here in text as '
+                "it is; if your text is in that form, type Tokenizer.from_huggingface(path, ignore_normalizer=True)"
+            )
         if any(unicodedata.normalize(form, content) != content for form in forms):
             raise TokenizerError(f'"added_tokens": {content!r} is "normalized" by {forms[0]} to another text')
         for other in early:
@@ -236,7 +252,7 @@ def huggingface_file(parts: Parts) -> bytes:
         "truncation": None,
         "padding": None,
         "added_tokens": [written_token(name, i) for name, i in specials],
-        "normalizer": None,
+        "normalizer": {"type": parts.normal_form} if parts.normal_form else None,
         "pre_tokenizer": written_pattern(parts.pattern),
         "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},

@@ -121,6 +121,7 @@ def gpt2_files(parts: Parts) -> dict[str, bytes]:
         raise TokenizerError(f"to_gpt2: GPT-2's files imply its pattern, this one is {parts.pattern!r}; {ELSEWHERE}")
     if parts.ignore_merges:
         raise TokenizerError(f"to_gpt2: GPT-2's files cannot say ignore_merges; {ELSEWHERE}")
+    check_plain(parts, "to_gpt2")
     tokens = {to_printable(token): i for i, token in parts.ordinary.items()}
     for name in parts.special_tokens:
         if name in tokens:
@@ -193,6 +194,7 @@ def tiktoken_file(parts: Parts) -> bytes:
     tiktoken has no merges: it joins the two neighbours that make the token of lowest id, and takes a pre-token
     that is in the vocabulary as it is. So merges must be what that rule makes of the ids.
     """
+    check_plain(parts, "to_tiktoken")
     ids = {token: i for i, token in parts.ordinary.items()}
     merges, unreached = recover_merges(ids)
     if merges != parts.merges:
@@ -208,6 +210,14 @@ def tiktoken_file(parts: Parts) -> bytes:
         )
     lines = (base64.b64encode(token) + b" %d\n" % i for token, i in ids.items())
     return b"".join(lines)
+
+
+def check_plain(parts: Parts, where: str) -> None:
+    """Raise TokenizerError for a normal form, which these files cannot say, and for bytes that they must have."""
+    if parts.normal_form:
+        raise TokenizerError(f"{where}: its files cannot say that text is put in {parts.normal_form}; {ELSEWHERE}")
+    if parts.partial:
+        raise TokenizerError(f"{where}: some of the 256 bytes have no token, and its files must have all; {ELSEWHERE}")
 
 
 def _spelled(merge: BytePair | None) -> str:

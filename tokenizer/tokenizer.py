@@ -22,6 +22,7 @@ from tokenizer.events import Encoded, listeners, tell
 from tokenizer.explain import Explanation, explain
 from tokenizer.formats import Parts
 from tokenizer.forms import has_fast_form
+from tokenizer.normal import Cuts, NormalForm, check_form
 from tokenizer.patterns import splitter
 from tokenizer.special import Names
 from tokenizer.vocabulary import BytePair, check_specials, check_tokens, ids_of_tokens, place_specials, rank_merges
@@ -33,7 +34,7 @@ class Tokenizer:
     and nothing changes it.
 
     Lossless: `decode(encode(text)) == text` for every text, `decode_bytes(encode_bytes(data)) == data` for
-    every byte string.
+    every byte string. The one exception is a vocabulary with a normal form, as Qwen's: text comes back in that form.
 
     >>> vocab = {byte: bytes([byte]) for byte in range(256)} | {256: b"hi"}
     >>> tok = Tokenizer.from_merges(vocab, [(b"h", b"i")], ["<|x|>"])
@@ -50,20 +51,24 @@ class Tokenizer:
         special_tokens: Mapping[str, int] | Iterable[str] | None = None,
         pattern: str = "gpt2",
         ignore_merges: bool = False,
+        normal_form: str | None = None,
+        partial: bool = False,
     ) -> None:
         """Check every law of a vocabulary (vocabulary.py); raises TokenizerError for the first one broken."""
         check_tokens(vocab)
         self._specials = place_specials(vocab, special_tokens)
         check_specials(vocab, self._specials)
-        ids = ids_of_tokens(vocab, self._specials)
+        ids = ids_of_tokens(vocab, self._specials, partial)
         self._ranks = rank_merges(merges, ids)
         self._merges = [(left, right) for left, right in merges]
         self._tokens = dict(vocab) | {i: name.encode() for name, i in self._specials.items()}
-        self._byte_ids = [ids[bytes([byte])] for byte in range(256)]
+        self._byte_ids = [ids.get(bytes([byte]), -1 - byte) for byte in range(256)]
         self._whole = ids if ignore_merges else {}  # the pre-tokens that are tokens without being merged
         self._splitter = splitter(pattern)
+        self._form = check_form(normal_form)
+        self._cuts = Cuts(self._splitter) if self._form else self._splitter
         self._special_names = frozenset(self._specials)
-        self._coder = Coder(self._splitter, self._tokens, self._byte_ids, self._ranks, self._whole)
+        self._coder = Coder(self._splitter, self._tokens, self._byte_ids, self._ranks, self._whole, self._form)
 
     @classmethod
     def from_merges(
@@ -73,6 +78,8 @@ class Tokenizer:
         special_tokens: Mapping[str, int] | Iterable[str] | None = None,
         pattern: str = "gpt2",
         ignore_merges: bool = False,
+        normal_form: str | None = None,
+        partial: bool = False,
     ) -> Self:
         """A tokenizer from id -> bytes and the merged pairs in the order of their rank.
 
@@ -80,10 +87,14 @@ class Tokenizer:
         vocabulary, or get the next free one. Ids need not be in any order, nor without gaps.
         ignore_merges: a whole pre-token that is in the vocabulary is its own token, whatever the merges make of it:
         the rule of tiktoken, and of Hugging Face's files that say so (Llama 3's)
+        normal_form: "NFC" (or NFD, NFKC, NFKD): what is not a special token is put in this Unicode normal form before
+        it is encoded, as Qwen's is, so that decoding gives the text back in that form
+        partial: some of the 256 bytes may have no token (SmolLM2's vocabulary lacks 21, 13 of which are in no text);
+        encode then raises TokenizerError for a text that needs one
 
         Raises TokenizerError if the parts do not fit together.
         """
-        return cls(vocab, merges, special_tokens, pattern, ignore_merges)
+        return cls(vocab, merges, special_tokens, pattern, ignore_merges, normal_form, partial)
 
     # What it is
 
@@ -117,6 +128,16 @@ class Tokenizer:
         """Whether a whole pre-token that is in the vocabulary is its own token, merged or not."""
         return bool(self._whole)
 
+    @property
+    def normal_form(self) -> NormalForm | None:
+        """The Unicode normal form that text is put in before it is encoded."""
+        return self._form
+
+    @cached_property
+    def partial(self) -> bool:
+        """Whether some of the 256 bytes have no token."""
+        return min(self._byte_ids) < 0
+
     @cached_property
     def vocab_size(self) -> int:
         """The number of rows that a table indexed by id needs: the greatest id plus one."""
@@ -125,7 +146,8 @@ class Tokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, over everything that changes what encode returns: two tokenizers with the
-        same vocabulary, merges, special tokens, pattern and ignore_merges have the same one, and no others.
+        same vocabulary, merges, special tokens, pattern, ignore_merges and normal form have the same one, and no
+        others.
         """
         parts: list[object] = [
             self.pattern,
@@ -135,6 +157,8 @@ class Tokenizer:
         ]
         if self.ignore_merges:  # the marks of all others stand in files and stay
             parts.append("ignore_merges")
+        if self._form:
+            parts.append(self._form)
         return hashlib.sha256(formats.canonical(parts)).hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -149,6 +173,7 @@ class Tokenizer:
         return (
             f"<Tokenizer: {self.vocab_size} ids, {len(self._merges)} merges, {len(self._specials)} special, "
             f"pattern {self.pattern!r}{'' if self.has_fast_form else ' (no fast form)'}, "
+            f"{f'text in {self._form}, ' if self._form else ''}"
             f"fingerprint {self.fingerprint[:12]}>"
         )
 
@@ -158,7 +183,9 @@ class Tokenizer:
     @property
     def parts(self) -> Parts:
         """What it is made of, in the order of the constructor."""
-        return Parts(self._tokens, self._merges, self._specials, self.pattern, self.ignore_merges)
+        return Parts(
+            self._tokens, self._merges, self._specials, self.pattern, self.ignore_merges, self._form, self.partial
+        )
 
     # Text to ids
 
@@ -208,7 +235,7 @@ class Tokenizer:
         ids: list[int] = []
         for stretch in re.findall(r"[\udc80-\udcff]+|[^\udc80-\udcff]+", text):
             if "\udc80" <= stretch[0] <= "\udcff":
-                ids += self._coder.word(stretch.encode("utf-8", "surrogateescape"))
+                ids += self._coder.raw(stretch.encode("utf-8", "surrogateescape"))
             else:
                 ids += self._coder.text(stretch)
         return ids
@@ -295,8 +322,8 @@ class Tokenizer:
         return formats.write_array(out, arrays, self._coder.dtype)
 
     def split(self, text: str) -> list[str]:
-        """The pre-tokens of a text, the words that no merge crosses; they join to the text."""
-        return self._splitter.split(check_text(text, "split"))
+        """The pre-tokens of a text, the words that no merge crosses; they join to the text (in its normal form)."""
+        return self._splitter.split(self._coder.ready(check_text(text, "split")))
 
     def encode_steps(self, word: str | bytes) -> Iterator[EncodeStep]:
         """Every merge, in order, by which one pre-token becomes its tokens.
@@ -326,7 +353,7 @@ class Tokenizer:
             raise TokenizerError(f"encode: expected a str or chunks of one, got {type(chunks).__name__}")
         allowed, refused = self._choose(allowed_special, disallowed_special)
         checked = (check_text(chunk, f"chunk {n}") for n, chunk in enumerate(chunks))
-        stretches = blocks(special.refusing(batch.together(checked), refused), self._splitter, allowed)
+        stretches = blocks(special.refusing(batch.together(checked), refused), self._cuts, allowed)
         for group in batch.groups_of_parts(stretches):
             yield self._encode_parts([group])[0]
 
@@ -417,8 +444,10 @@ class Tokenizer:
 
         Every added token becomes a special token, so encode refuses it in text unless it is allowed: the ids there
         are those of encode(text, allowed_special="all") here. Beginning and end tokens are never added.
-        ignore_normalizer: read a file that puts text in a Unicode normal form (Qwen's: NFC) all the same; ids are
-        then equal for texts that are in that form.
+        A file that puts text in a Unicode normal form (Qwen's: NFC) gives a tokenizer that does so too, so decoding
+        gives the text back in that form; and one that lacks some of the 256 bytes gives one that refuses texts with
+        them, where others drop them or put an unknown token there.
+        ignore_normalizer: leave the normal form out: nothing is lost, and ids equal for texts that are in it.
         """
         parts = huggingface.read_huggingface(path, ignore_normalizer)
         with formats.naming(path):

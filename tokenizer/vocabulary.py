@@ -66,8 +66,13 @@ def check_specials(vocab: Mapping[int, bytes], special_tokens: Mapping[str, int]
         owner[i] = name
 
 
-def ids_of_tokens(vocab: Mapping[int, bytes], special_tokens: Mapping[str, int]) -> dict[bytes, int]:
-    """bytes -> id of the ordinary tokens: no two alike, all 256 bytes among them, so that nothing is lost."""
+def ids_of_tokens(
+    vocab: Mapping[int, bytes], special_tokens: Mapping[str, int], partial: bool = False
+) -> dict[bytes, int]:
+    """bytes -> id of the ordinary tokens: no two alike, all 256 bytes among them, so that nothing is lost.
+
+    partial: bytes may be missing; texts that need one are then refused when they are encoded
+    """
     special_ids = set(special_tokens.values())
     ids: dict[bytes, int] = {}
     for i, token in vocab.items():
@@ -77,7 +82,7 @@ def ids_of_tokens(vocab: Mapping[int, bytes], special_tokens: Mapping[str, int])
             raise TokenizerError(f"vocabulary: {token!r} has two ids, {ids[token]} and {i}")
         ids[token] = i
     missing = [byte for byte in range(256) if bytes([byte]) not in ids]
-    if missing:
+    if missing and not partial:
         raise TokenizerError(
             f"vocabulary: {len(missing)} of the 256 bytes have no token, first {bytes(missing[:1])!r}; "
             "without them some texts could not be encoded"

@@ -146,19 +146,24 @@ def test_settings_that_change_no_ids_are_passed_over(tmp_path: Path) -> None:
     assert plain.special_tokens == {"<|x|>": 260}
 
 
-def test_a_normal_form_is_refused_unless_it_is_to_be_ignored(tmp_path: Path) -> None:
+def test_a_normal_form_is_applied_unless_it_is_to_be_ignored(tmp_path: Path) -> None:
     path, made = tmp_path / "t.json", document(normalizer={"type": "NFC"}, pre_tokenizer=split(QWEN2_PATTERN))
-    for reader in (Tokenizer.from_huggingface, load_tokenizer):
-        path.write_text(json.dumps(made))
-        with pytest.raises(
-            TokenizerError, match=r"normalizer NFC .* Tokenizer\.from_huggingface\(path, ignore_normalizer=True\)"
-        ):
-            reader(path)
+    applied = read(path, made)
+    assert load_tokenizer(path) == applied
+    assert applied.normal_form == "NFC"
+    assert applied.encode("e\u0301 é") == applied.encode("é é")
+    assert applied.decode(applied.encode("e\u0301 é")) == "é é"
     tok = read(path, made, ignore_normalizer=True)
+    assert tok != applied
     assert tok.decode(tok.encode("e\u0301 é")) == "e\u0301 é"  # lossless, as ever
     made["added_tokens"][0].update(content="<e\u0301>", normalized=True)
     with pytest.raises(TokenizerError, match='is "normalized" by NFC to another text'):
         read(path, made, ignore_normalizer=True)
+    with pytest.raises(TokenizerError, match=r'is "normalized": looked for in text in NFC.* ignore_normalizer=True'):
+        read(path, made)
+    made["normalizer"] = {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "NFC"}]}
+    with pytest.raises(TokenizerError, match=r"NFD \+ NFC put text in several forms"):
+        read(path, made)
 
 
 def added(**changes: Any) -> Document:

@@ -111,7 +111,7 @@ def _word(seen: Explanation, piece: Piece, count: int, *, first: bool) -> str:
     """One word, folded: its tokens, and inside how they were merged."""
     data = piece.text.encode()
     often = f' <span class="often">{many(count, "time")}</span>' if count > 1 else ""
-    merges = len(data) - len(piece.ids) if next(seen.steps(piece), None) else 0
+    merges = len(piece.start) - len(piece.ids) if next(seen.steps(piece), None) else 0
     head = f"{_boxes(piece)}{often} <small>{many(merges, 'merge')}</small>"
     if not merges:
         inside = f"<p>{WHOLE}, id {piece.ids[0]}</p>"

@@ -130,10 +130,10 @@ def word_text(seen: Explanation, piece: Piece, count: int, *, width: int, colour
     pairs = [crop(" + ".join(label(vocab[i]) for i in step.pair), width // 3) for step in steps]
     ranks = [f"merge {step.rank}" for step in steps]
     room = width - max(map(display_width, pairs), default=0) - max(map(len, ranks), default=0) - 6
-    rows = [window([label(bytes([byte])) for byte in data], room, 0)]
+    rows = [window([label(symbol) for symbol in piece.start], room, 0)]
     rows += [window([label(vocab[i]) for i in step.ids], room, step.position, [step.position]) for step in steps]
     lines = columns(zip(rows, ["", *pairs], ["", *ranks], strict=True))
-    left = len(data) - len(piece.ids) - len(steps)
+    left = len(piece.start) - len(piece.ids) - len(steps)
     return "\n".join([head, lines, *([f"  {ELLIPSIS} and {many(left, 'more merge')}"] if left else [])])
 
 

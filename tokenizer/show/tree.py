@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from tokenizer.show.characters import label
@@ -27,12 +28,14 @@ class Cell:
     place: int | None = None  # which token of the finished word it is
 
 
-def cells(length: int, steps: Iterable[EncodeStep]) -> list[Cell]:
+def cells(length: int, steps: Iterable[EncodeStep], lengths: Iterable[int] | None = None) -> list[Cell]:
     """The boxes of a word of so many bytes; together they fill the table, each once.
 
     A token stands just under the lower of its two parts, the finished ones reach down to the last row.
+    lengths: the bytes of each symbol that merging begins with; default: one.
     """
-    word = [Cell(i, i + 1, 0, 1) for i in range(length)]
+    ends = list(accumulate([1] * length if lengths is None else lengths))
+    word = [Cell(begin, end, 0, 1) for begin, end in pairwise([0, *ends])]
     every = list(word)
     for step in steps:
         left, right = word[step.position : step.position + 2]
@@ -50,11 +53,13 @@ def cells(length: int, steps: Iterable[EncodeStep]) -> list[Cell]:
 def tree(piece: Piece, steps: Iterable[EncodeStep]) -> str:
     """The tree of one pre-token: in every box the bytes so far and the rank of the merge that joined them."""
     data = piece.text.encode()
+    lengths = [len(symbol) for symbol in piece.start]
     rows: dict[int, list[Cell]] = {}
-    for cell in sorted(cells(len(data), steps), key=lambda cell: (cell.top, cell.begin)):
+    for cell in sorted(cells(len(data), steps, lengths), key=lambda cell: (cell.top, cell.begin)):
         rows.setdefault(cell.top, []).append(cell)
     body = "".join(f"<tr>{''.join(_cell(cell, piece, data) for cell in row)}</tr>" for row in rows.values())
-    return f'<table class="tree" translate="no"><caption>From bytes to tokens, downwards</caption>{body}</table>'
+    what = "bytes" if piece.symbols is None else "characters"
+    return f'<table class="tree" translate="no"><caption>From {what} to tokens, downwards</caption>{body}</table>'
 
 
 def _cell(cell: Cell, piece: Piece, data: bytes) -> str:

@@ -99,7 +99,7 @@ class AllOrNothing:
 
 
 FEED = "return self._decoder.decode(self._tokenizer.decode_bytes(several))"
-ERRORS = ("        self._tokenizer = tokenizer\n", "        self._tokenizer, self._errors = tokenizer, errors\n")
+ERRORS = ("self._tokenizer = getattr(tokenizer", "self._errors = errors\n        self._tokenizer = getattr(tokenizer")
 HALF = "A character may begin in one token and end in the next: what has to be remembered in between?"
 
 add(
