@@ -1,6 +1,7 @@
 """Greedy decoding on the CPU at the shape of GPT-2, 124 million parameters: tinylm against PyTorch.
 
     python benchmarks/decode_cpu.py [--threads 1 2] [--peers cached uncached transformers] [--markdown]
+    python benchmarks/decode_cpu.py --model SmolLM2.gguf      a published model beside transformers and llama.cpp
 
 Decoding gives one token at a time after a prompt of 128, up to position 256, batch 1, float32; prefill is the time
 from a prompt of 512 tokens to the first token after it. The weights are drawn from a seed, without biases; all have
@@ -24,6 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this folder's tokenizer.py is not the package
 
+from benchmarks import decode_model
 from benchmarks.tokenizer_report import Target
 from benchmarks.train_cpu_report import Table, number, show
 from tinylm.bench import OURS, TORCH, Contender, Shape, Times, in_turns, started, written_weights
@@ -138,10 +140,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=["cached"], metavar="PEER")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender, of 127 tokens and of 2 prompts")
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE.gguf", help="measure a published model in place of GPT-2's shape"
+    )
     parser.add_argument("--markdown", action="store_true", help="print what goes into benchmarks/README.md")
     arguments = parser.parse_args(argv)
     if min([arguments.rounds, *arguments.threads]) < 1:
         parser.error("--rounds and --threads: expected 1 or more")
+    if arguments.model is not None:
+        return published(arguments)
     lengths = PROMPT, NEW, PREFILL
     measured = [measure(n, arguments.peers, arguments.rounds, GPT2, lengths, FLOATS) for n in arguments.threads]
     tables = [
@@ -151,6 +158,17 @@ def main(argv: list[str] | None = None) -> int:
     ]
     show(tables, arguments.markdown)
     return report_differences(measured)
+
+
+def published(arguments: argparse.Namespace) -> int:
+    """Measure a model in a GGUF file; exit status 1 where transformers, with the same weights, gives other tokens."""
+    tables, measured = decode_model.run(arguments.model, arguments.threads, arguments.rounds)
+    show(tables, arguments.markdown)
+    for m in measured:
+        for peer, reason in m.absent.items():
+            print(f"{peer}, {m.threads} threads, skipped: {reason}")
+    checked = min(decode_model.CHECKED, decode_model.NEW - 1)
+    return 1 if any(m.agree.get("transformers", checked) < checked for m in measured) else 0
 
 
 def report_differences(measured: list[Decoded]) -> int:

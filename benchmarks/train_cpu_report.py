@@ -13,7 +13,7 @@ from benchmarks.tokenizer_report import Target, commit, installed
 from tinylm.bench import Times, markdown, plain, processor
 
 Table = list[list[str]]
-PACKAGES = ("numpy", "torch", "jax", "tinygrad", "mygrad", "autograd", "transformers")
+PACKAGES = ("numpy", "torch", "jax", "tinygrad", "mygrad", "autograd", "transformers", "llama_cpp_python")
 
 
 def show(tables: Sequence[tuple[str, Table]], as_markdown: bool) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinylm import GradientMismatch
+from tinylm import GPT, GPTConfig, GradientMismatch, save
 from tinylm.cli.main import parser
 from tinylm.testing import LawBroken
+from tokenizer import train_bpe
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
-LEARN, WRONG, TRACE, LAWS, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LEARN, WRONG, TRACE, MODELS, LAWS, TOKENS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_the_first_example_runs_and_prints_steps(capsys):
@@ -39,6 +40,19 @@ def test_the_example_of_the_trace_goes_on_from_the_first(tmp_path, monkeypatch, 
     assert "h.0.attn: causal_attention" in shown
     assert "the gradient" in shown
     assert "ln p" in shown
+
+
+def test_the_example_of_models_runs_on_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    letters = "The list of names. " + "abcdefghijklmnopqrstuvwxyz. " * 3
+    tok = train_bpe([letters], 262, special_tokens=("<|endoftext|>",))
+    save(tmp_path / "run", GPT(GPTConfig(tok.vocab_size, 64, 1, 2, 16), seed=3), tok)
+    names = {"__name__": "readme"}
+    exec(compile(MODELS, "README.md", "exec"), names)
+    made = tok.decode([i for i in names["text"] if i not in names["found"].stops])
+    assert re.match(r" ?[a-z]+( [a-z]*){0,3}", made)
+    assert len(names["best"]) == 2
+    assert "ids are allowed" in capsys.readouterr().out
 
 
 def test_the_law_is_broken_as_the_readme_says():

@@ -21,7 +21,8 @@ from tinylm.autograd import (
     watching,
 )
 from tinylm.backend import DeviceError, use_device
-from tinylm.checkpoint import CheckpointError, load, save
+from tinylm.checkpoint import CheckpointError, save
+from tinylm.formats import load, load_model
 from tinylm.gpt import GPT, Cache, GPTConfig
 from tinylm.tracing import Trace, trace
 
@@ -49,6 +50,7 @@ __all__ = [
     "functional",
     "gradcheck",
     "load",
+    "load_model",
     "nn",
     "no_grad",
     "optim",

@@ -24,8 +24,18 @@ import numpy as np
 from tinylm.backend import use_device
 from tinylm.gpt import GPT, GPTConfig
 from tinylm.optim import Optimizer
-from tinylm.storage import CheckpointError, Narrow, read_json, read_tensors, to_bytes, write_json, write_tensors
-from tokenizer import CharTokenizer, Tokenizer, TokenizerError, load_tokenizer
+from tinylm.storage import (
+    CheckpointError,
+    Narrow,
+    memory,
+    parse_json,
+    read_json,
+    read_tensors,
+    to_bytes,
+    write_json,
+    write_tensors,
+)
+from tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenizerError, load_tokenizer
 from tokenizer.formats import write_atomically
 
 __all__ = [
@@ -44,7 +54,7 @@ __all__ = [
 FORMAT, VERSION = "tinylm", 1
 CONFIG, TOKENIZER, MODEL, TRAINING = "config.json", "tokenizer.json", "model.safetensors", "training.safetensors"
 
-AnyTokenizer = Tokenizer | CharTokenizer
+AnyTokenizer = Tokenizer | CharTokenizer | SentencePieceTokenizer
 Path_ = str | os.PathLike[str]
 
 
@@ -86,8 +96,8 @@ def _describe(tokenizer: AnyTokenizer) -> dict[str, Any]:
     """What config.json says of a tokenizer: enough to train one like it, and its fingerprint."""
     if isinstance(tokenizer, CharTokenizer):
         return {"char": True, "fingerprint": tokenizer.fingerprint}
-    pattern, size = tokenizer.pattern, tokenizer.vocab_size
-    return {"vocab_size": size, "pattern": pattern, "fingerprint": tokenizer.fingerprint}
+    described = {"vocab_size": tokenizer.vocab_size, "fingerprint": tokenizer.fingerprint}
+    return described if isinstance(tokenizer, SentencePieceTokenizer) else {"pattern": tokenizer.pattern, **described}
 
 
 def write_config(
@@ -98,10 +108,11 @@ def write_config(
     tokenizer_settings: Mapping[str, Any] | None = None,
     start: Sequence[int] | None = None,
     dtype: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write config.json: what is needed to build model and tokenizer again, and the ids that a text begins with.
 
-    dtype: of the model when it is loaded; None: the one it has.
+    dtype: of the model when it is loaded; None: the one it has. more: further entries.
     """
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "model": model.config.to_dict()}
     document["dtype"] = dtype or str(model.dtype)
@@ -110,7 +121,7 @@ def write_config(
         document["start"] = list(start)
     if training is not None:
         document["training"] = dict(training)
-    write_json(folder / CONFIG, document)
+    write_json(folder / CONFIG, document | dict(more or {}))
 
 
 def save_weights(folder: Path, model: GPT, tokenizer: AnyTokenizer) -> None:
@@ -137,8 +148,10 @@ def read_config(path: Path_) -> dict[str, Any]:
     if not isinstance(document.get("tokenizer"), dict):
         raise CheckpointError(f"{folder / CONFIG}: says nothing of the tokenizer")
     start = document.get("start", [0])
-    if not isinstance(start, list) or not start or not all(type(i) is int for i in start):
-        raise CheckpointError(f"{folder / CONFIG}: start must be a list of token ids, got {start!r}")
+    size = document["model"].get("vocab_size")
+    known = range(size if type(size) is int else 0)
+    if not isinstance(start, list) or not start or not all(type(i) is int and i in known for i in start):
+        raise CheckpointError(f"{folder / CONFIG}: start must be a list of token ids, got {str(start)[:80]}")
     if document.get("dtype") not in ("float32", "float64"):
         raise CheckpointError(f"{folder / CONFIG}: dtype must be float32 or float64, got {document.get('dtype')!r}")
     return document
@@ -162,16 +175,40 @@ def load(path: Path_, device: str | None = None) -> tuple[GPT, AnyTokenizer]:
 
 
 def build(document: Mapping[str, Any], folder: Path, device: str | None = None, seed: int = 0) -> GPT:
-    """A new model of the shape that a config describes."""
+    """A new model of the shape that a config describes; raises CheckpointError where the files beside it are too small
+    for its weights, before any memory is taken.
+    """
     try:
         config = GPTConfig.from_dict(document["model"])
     except (ValueError, TypeError) as problem:
         raise CheckpointError(f"{folder / CONFIG}: {problem}") from None
     dtype = np.dtype(document["dtype"])
+    _check_size(folder, config, dtype)
     if device is None:
         return GPT(config, seed=seed, dtype=dtype)
     with use_device(device):
         return GPT(config, seed=seed, dtype=dtype)
+
+
+def _check_size(folder: Path, config: GPTConfig, dtype: Any) -> None:
+    """Raise CheckpointError where the matrices that a config asks for cannot be in any file, at 2 bytes a number."""
+    C, D, M = config.n_embd, config.head_size, config.hidden
+    learned = config.block_size * C if config.position == "learned" else 0
+    block = 2 * C * D * (config.n_head + config.kv_heads) + 2 * C * M
+    numbers = config.vocab_size * C + learned + config.n_layer * block
+    files = [folder / name for name in (MODEL, TRAINING) if (folder / name).is_file()]
+    size = max([file.stat().st_size for file in files], default=0)
+    if 2 * numbers > size:
+        read_tensors(folder / MODEL)  # what is missing, damaged or no such file at all says so
+        raise CheckpointError(
+            f"{folder / CONFIG}: a model of {numbers:.3g} numbers, but {MODEL} beside it has {size:,} bytes: it is "
+            "cut off, or the config is of another model"
+        )
+    if numbers * dtype.itemsize > memory():
+        raise CheckpointError(
+            f"{folder / CONFIG}: a model of {numbers * dtype.itemsize / 1e9:,.0f} GB; this machine has "
+            f"{memory() / 1e9:,.0f} GB of memory"
+        )
 
 
 def read_tokenizer(folder: Path, document: Mapping[str, Any]) -> AnyTokenizer:
@@ -200,7 +237,8 @@ def _shape(model: GPT) -> str:
 def _check_shape(path: Path, noted: str | None, model: GPT) -> None:
     """Raise CheckpointError where weights were made under other settings than config.json says."""
     try:
-        made = GPTConfig.from_dict(json.loads(noted or "{}")).to_dict()  # an older file lacks the newer settings
+        config = GPTConfig.from_dict(parse_json((noted or "{}").encode()))
+        made = config.to_dict()  # an older file lacks the newer settings
     except (ValueError, TypeError, RecursionError):
         made = {}
     for name, value in model.config.to_dict().items():
@@ -209,7 +247,7 @@ def _check_shape(path: Path, noted: str | None, model: GPT) -> None:
 
 
 def _check_fit(path: Path_, config: GPTConfig, tokenizer: AnyTokenizer) -> None:
-    if config.vocab_size != tokenizer.vocab_size:
+    if config.vocab_size < tokenizer.vocab_size:  # more rows are padding, which published tables often have
         raise CheckpointError(
             f"{path}: the model has {config.vocab_size} token ids, the tokenizer {tokenizer.vocab_size}"
         )
@@ -260,7 +298,7 @@ def load_training(path: Path_, model: GPT, optimizer: Optimizer, tokenizer: AnyT
     _check_fingerprint(file, metadata.get("tokenizer"), tokenizer)
     _check_shape(file, metadata.get("config"), model)
     try:
-        notes = json.loads(metadata["notes"])
+        notes = parse_json(metadata["notes"].encode())
         entries: list[dict[str, Any]] = [dict(numbers) for numbers in notes["optimizer"]]
         for name, array in arrays.items():
             kind, _, rest = name.partition(".")

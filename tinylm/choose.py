@@ -1,15 +1,30 @@
 """The choice of one token from one row of logits, stage by stage; knows no model and no text.
 
-The stages, in this order, each a small function of its own: repetition penalty, temperature, top-k,
-top-p (nucleus), min-p, softmax, one uniform number. They work on one row of logits in float64 on the
-host, so that a seed means the same choice wherever the logits are the same.
+The stages, in this order, each a small function of its own:
+
+    1  processors             the caller's own, in the order given: constraints
+    2  bad words              sequences of ids that are never completed
+    3  repetition penalty     of every id before, the prompt's too
+    4  presence and frequency penalty        of the ids generated so far, without the prompt, as at OpenAI and in vLLM
+    5  temperature
+    6  typical
+    7  top-k
+    8  top-p (nucleus)
+    9  min-p
+    10 softmax, one uniform number
+
+`choose_token` has 3, 5 and 7 to 10, `Choice.step` all of them; what is not asked for does nothing. They work on one row
+of logits in float64 on the host, so that a seed means the same choice wherever the logits are the same.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
+
+from tinylm.processors import BadWords, Processor, keep_typical, penalize_presence, process
 
 __all__ = [
     "Choice",
@@ -114,12 +129,16 @@ class SamplingStep:
 
     position       how many tokens stood before it
     logits         (V,) what the model said
-    penalized      (V,) after the repetition penalty
+    penalized      (V,) after the penalties, and after whatever stages came before them
     scaled         (V,) after the temperature (as penalized when greedy)
     top_k, top_p, min_p    (V,) bools, what each filter let through; None where it was not asked for
     p              (V,) the probabilities that were drawn from; one 1 when greedy
     uniform        the number drawn, from 0 up to 1; None when greedy
     token          the id chosen
+    processed      the name of each stage that was asked for before the temperature, and (V,) after it, in order:
+                   processors, bad words, repetition penalty, presence and frequency penalty; () where none was but the
+                   repetition penalty, whose row is `penalized`
+    typical        as top_k, top_p and min_p
     """
 
     position: int
@@ -132,6 +151,8 @@ class SamplingStep:
     p: Array
     uniform: float | None
     token: int
+    processed: tuple[tuple[str, Array], ...] = ()
+    typical: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +160,11 @@ class Choice:
     """How tokens are to be chosen; raises ValueError for settings out of range.
 
     temperature   logits are divided by it; 0 is greedy: the largest logit, the smaller id among equals
-    top_k, top_p, min_p    filters, see keep_top_k, keep_top_p, keep_min_p
+    top_k, top_p, min_p, typical_p    filters, see keep_top_k, keep_top_p, keep_min_p, keep_typical
     repetition_penalty     see penalize_repetition
+    presence_penalty, frequency_penalty    see penalize_presence
+    bad_words     sequences of ids, see BadWords
+    processors    see tinylm/processors.py
     """
 
     temperature: float = 1.0
@@ -148,6 +172,12 @@ class Choice:
     top_p: float | None = None
     min_p: float | None = None
     repetition_penalty: float = 1.0
+    typical_p: float | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    bad_words: Iterable[Sequence[int]] = ()
+    processors: Iterable[Processor] = ()
+    _first: tuple[Processor, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and (self.temperature == 0 or self.temperature >= COLDEST)):
@@ -160,19 +190,45 @@ class Choice:
             raise ValueError(f"min_p must be from 0 to 1, got {self.min_p}")
         if not (math.isfinite(self.repetition_penalty) and self.repetition_penalty > 0):
             raise ValueError(f"repetition_penalty must be above 0 (1 changes nothing), got {self.repetition_penalty}")
+        if self.typical_p is not None and not 0 < self.typical_p <= 1:
+            raise ValueError(f"typical_p must be above 0 and at most 1, got {self.typical_p}")
+        for name in ("presence_penalty", "frequency_penalty"):
+            if not -2 <= getattr(self, name) <= 2:
+                raise ValueError(f"{name} must be from -2 to 2 (0 changes nothing), got {getattr(self, name)}")
+        words, own = BadWords(self.bad_words), tuple(self.processors)
+        object.__setattr__(self, "bad_words", tuple(map(tuple, words.words)))
+        object.__setattr__(self, "processors", own)
+        object.__setattr__(self, "_first", (*own, words) if words.words else own)
 
-    def step(self, logits: Array, seen: Sequence[int], rng: np.random.Generator) -> SamplingStep:
-        """Choose what comes after the ids `seen`, drawing one number unless greedy.  logits: (V,) in float64"""
-        return choose_token(
-            logits,
-            seen,
-            rng,
-            temperature=self.temperature,
-            top_k=self.top_k,
-            top_p=self.top_p,
-            min_p=self.min_p,
-            repetition_penalty=self.repetition_penalty,
+    def step(self, logits: Array, seen: Sequence[int], rng: np.random.Generator, start: int = 0) -> SamplingStep:
+        """Choose what comes after the ids `seen`, drawing one number unless greedy.
+
+        logits: (V,) in float64   seen: (T,)   start: how many of them are the prompt
+
+        Raises ValueError where the stages before the filters forbid every id.
+        """
+        choose = partial(
+            choose_token, temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p
         )
+        present = self.presence_penalty != 0 or self.frequency_penalty != 0
+        if not (self._first or present or self.typical_p is not None):
+            return choose(logits, seen, rng, repetition_penalty=self.repetition_penalty)
+        rows = process(self._first, logits, seen, start)
+        penalized = rows[-1][1] if rows else logits
+        if self.repetition_penalty != 1:
+            penalized = penalize_repetition(penalized, seen, self.repetition_penalty)
+            rows.append(("repetition penalty", penalized))
+        if present:
+            penalized = penalize_presence(penalized, seen[start:], self.presence_penalty, self.frequency_penalty)
+            rows.append(("presence and frequency penalty", penalized))
+        typical, left, scaled = None, penalized, penalized
+        if self.temperature != 0:
+            scaled = penalized / self.temperature
+            if self.typical_p is not None:
+                typical = keep_typical(probabilities(scaled), self.typical_p)
+                left = np.where(typical, penalized, -np.inf)  # −∞ is −∞ at every temperature
+        step = choose(left, seen, rng)
+        return replace(step, logits=logits, penalized=penalized, scaled=scaled, processed=tuple(rows), typical=typical)
 
 
 def choose_token(

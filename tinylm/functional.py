@@ -337,6 +337,9 @@ def dropout(x: Tensor, p: float, training: bool = True, rng: np.random.Generator
     return apply(dropout_ops.dropout, x, _mask(x.shape, x, p, rng), p=p)
 
 
+IGNORED = -100  # as a target it counts nothing: ignore_index of torch.nn.functional.cross_entropy
+
+
 def softmax_cross_entropy(
     logits: Tensor,
     targets: Ids,

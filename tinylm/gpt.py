@@ -72,7 +72,7 @@ class GPTConfig:
             value = getattr(self, name)
             if value is None and name in optional:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value < 1 << 63:
                 raise ValueError(f"{name} must be a whole number from 1 up, got {value!r}")
             object.__setattr__(self, name, int(value))  # NumPy's numbers as Python's, which JSON can hold
         for name in ("bias", "tie_weights", "qkv_bias", "proj_bias", "mlp_bias"):
@@ -81,7 +81,7 @@ class GPTConfig:
                 raise ValueError(f"{name} must be true or false, got {value!r}")
         for name in ("dropout", "norm_eps", "rope_base"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e300:
                 raise ValueError(f"{name} must be a number from 0 up, got {value!r}")
         if self.rope_base == 0:
             raise ValueError("rope_base must be above 0")
@@ -118,7 +118,7 @@ class GPTConfig:
     def hidden(self) -> int:
         if self.mlp_hidden is not None:
             return self.mlp_hidden
-        return 8 * math.ceil(self.n_embd / 3) if self.mlp == "swiglu" else 4 * self.n_embd
+        return 8 * -(-self.n_embd // 3) if self.mlp == "swiglu" else 4 * self.n_embd
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -166,7 +166,8 @@ class CausalSelfAttention(Module):
         k = F.split_heads(qkv, G, D, start=H * D)  # (B, G, T, D)
         v = F.split_heads(qkv, G, D, start=(H + G) * D)  # (B, G, T, D)
         if self.config.position == "rope":
-            q, k = self._turned(q, positions), self._turned(k, positions)
+            q = self._turned(q, positions)
+            k = self._turned(k, positions)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # (B, G, S, D)
         dropout = self.config.dropout if self.training else 0.0
@@ -269,9 +270,11 @@ class GPT(Module):
             )
         self.flatten(copy=init.drawing())
 
-    def forward(self, ids: Any, targets: Any = None, cache: Cache | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, ids: Any, targets: Any = None, cache: Cache | None = None, *, ignore_index: int | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         logits = self.head(self.hidden(ids, cache))  # (B, T, V)
-        return logits, None if targets is None else F.softmax_cross_entropy(logits, targets)
+        return logits, None if targets is None else F.softmax_cross_entropy(logits, targets, ignore_index)
 
     def hidden(self, ids: Any, cache: Cache | None = None, lengths: Sequence[int] | None = None) -> Tensor:
         """The features from which `head` makes logits: all of the model but the product with V columns.
@@ -312,22 +315,22 @@ class GPT(Module):
     def head(self, x: Tensor) -> Tensor:
         """Logits of the next token.  x: (..., C)   →   logits: (..., V)"""
         if self.config.tie_weights:
-            return F.linear(x, self.wte.weight, transposed=True)
+            return self.wte.logits(x)
         return self.lm_head(x)  # type: ignore[no-any-return]
 
-    def loss_alone(self, ids: Any, targets: Any) -> Tensor:
+    def loss_alone(self, ids: Any, targets: Any, *, ignore_index: int | None = None) -> Tensor:
         """The second of `model(ids, targets)` alone, for less memory: no logits are kept.
 
-        ids, targets: (B, T)   →   loss: ()
+        ids, targets: (B, T)   →   loss: (), the mean over the targets that are not ignore_index
         """
         x = self.hidden(ids)  # (B, T, C)
-        if self.config.tie_weights:
-            return F.linear_cross_entropy(x, self.wte.weight, targets, transposed=True)
-        return F.linear_cross_entropy(x, self.lm_head.weight, targets)
+        tied = self.config.tie_weights
+        weight = self.wte.weight if tied else self.lm_head.weight
+        return F.linear_cross_entropy(x, weight, targets, transposed=tied, ignore_index=ignore_index)
 
     @property
     def dtype(self) -> Any:
-        return self.wte.weight.dtype
+        return self.ln_f.weight.dtype  # type: ignore[attr-defined]
 
     def parameter_count(self) -> int:
         """How many numbers are learnt; tied weights count once."""

@@ -9,27 +9,37 @@ import numpy as np
 
 from tinylm.autograd import Leaves, Tensor, gradients_into
 from tinylm.autograd.watch import watchers
+from tinylm.backend import to_host
 from tinylm.backend.threads import share, side_by_side
+from tinylm.functional import IGNORED
 from tinylm.nn import Dropout, Module
 from tinylm.ops.op import Part
 
-__all__ = ["Shards", "loss_of"]
+__all__ = ["Shards", "counted", "loss_of"]
 
 Array = Any
 LARGE = 1 << 19  # numbers from which adding them up is worth more than one thread
 
 
+def counted(y: Any) -> int:
+    """How many of a batch's targets are trained on: all that are not IGNORED."""
+    ids = y.data if isinstance(y, Tensor) else y
+    return int(np.count_nonzero((to_host(ids) if hasattr(ids, "dtype") else np.asarray(ids)) != IGNORED))
+
+
 def loss_of(model: Module, x: Any, y: Any) -> Tensor:
     """The second of model(x, y), by `model.loss_alone(x, y)` where the model offers that to spare the logits' memory.
 
-    A class that defines a `forward` of its own above the one with `loss_alone` is asked by its forward.
+    A class that defines a `forward` of its own above the one with `loss_alone` is asked by its forward. Where targets
+    are IGNORED, the model is told so: `ignore_index=IGNORED`.
     """
+    more = {"ignore_index": IGNORED} if counted(y) < np.size(y) else {}
     for kind in type(model).__mro__:
         if "loss_alone" in vars(kind):
-            return model.loss_alone(x, y)  # type: ignore[attr-defined, no-any-return]
+            return model.loss_alone(x, y, **more)  # type: ignore[attr-defined, no-any-return]
         if "forward" in vars(kind):
             break
-    return model(x, y)[1]  # type: ignore[no-any-return]
+    return model(x, y, **more)[1]  # type: ignore[no-any-return]
 
 
 class _Gradients(Leaves):
@@ -88,10 +98,10 @@ class Shards:
         count = max(1, min(self.count, rows))
         if count == 1:
             return self._run(x, y, 1.0, weight)
-        ends = [rows * part // count for part in range(count + 1)]
+        ends, total = [rows * part // count for part in range(count + 1)], max(counted(y), 1)
         try:
             tasks: list[Callable[[], float]] = [
-                partial(self._part, number, x[a:b], y[a:b], (b - a) / rows, weight)
+                partial(self._part, number, x[a:b], y[a:b], counted(y[a:b]) / total, weight)
                 for number, (a, b) in enumerate(itertools.pairwise(ends))
             ]
             losses = side_by_side(tasks)
@@ -102,13 +112,13 @@ class Shards:
             gradients.pour()
         return sum(losses)
 
-    def _part(self, number: int, x: Any, y: Any, share_of_rows: float, weight: float) -> float:
+    def _part(self, number: int, x: Any, y: Any, share_of_loss: float, weight: float) -> float:
         if number:
             with gradients_into(self._others[number - 1]):
-                return self._run(x, y, share_of_rows, weight)
-        return self._run(x, y, share_of_rows, weight)
+                return self._run(x, y, share_of_loss, weight)
+        return self._run(x, y, share_of_loss, weight)
 
-    def _run(self, x: Any, y: Any, share_of_rows: float, weight: float) -> float:
+    def _run(self, x: Any, y: Any, share_of_loss: float, weight: float) -> float:
         loss = loss_of(self.model, x, y)
-        loss.backward(weight * share_of_rows)
-        return float(loss.item()) * share_of_rows
+        loss.backward(weight * share_of_loss)
+        return float(loss.item()) * share_of_loss

@@ -7,15 +7,13 @@ and resumed ends with the same bytes as one that was not.
 
 import contextlib
 import hashlib
-import json
 import math
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -23,16 +21,18 @@ from tinylm import checkpoint
 from tinylm.backend import Streams, peak_memory
 from tinylm.backend.threads import threads
 from tinylm.checkpoint import AnyTokenizer, CheckpointError
-from tinylm.corpus import TextError
-from tinylm.data import batches, read_tokens, split, write_tokens
+from tinylm.data import Dialogues, Part, batches, read_part, tokens_of, write_part
+from tinylm.formats import load_model
 from tinylm.gpt import GPT
+from tinylm.logfile import Log
+from tinylm.lora import Base, Trained, attach, load_base, new_adapter, read_adapter, write_adapter, write_base
+from tinylm.nonfinite import fault_in
 from tinylm.optim import AdamW, decay_groups
-from tinylm.prepare import END, beginning, encode_documents
+from tinylm.prepare import beginning, end_of_text, training_parts, with_dropout
 from tinylm.sample import generate
 from tinylm.schedule import cosine
-from tinylm.settings import TrainingSettings
-from tinylm.show.curves import line_chart, loss_series
-from tinylm.train import TrainingStep, evaluate, training
+from tinylm.settings import Conventions, TrainingSettings
+from tinylm.train import TrainingStep, evaluate, not_finite, training
 from tokenizer.formats import write_atomically
 
 __all__ = ["Evaluation", "Record", "Run", "Sample", "Saved"]
@@ -77,18 +77,25 @@ class Run:
         settings: TrainingSettings,
         model: GPT,
         tokenizer: AnyTokenizer,
-        train_tokens: np.ndarray,
-        val_tokens: np.ndarray,
+        train_tokens: Part,
+        val_tokens: Part,
+        conventions: Conventions | None = None,
+        base: Base | None = None,
     ):
         self.folder, self.settings, self.model, self.tokenizer = folder, settings, model, tokenizer
         self.train_tokens, self.val_tokens = train_tokens, val_tokens
         self.streams = Streams(settings.seed, ("data",))
         self.step = 0
-        self.start = beginning(tokenizer, train_tokens)
+        self.began = 0  # the step at which this process took the run up
+        self.saved = -1  # the step that the folder holds; -1: none yet
+        self.conventions, self.base = conventions or Conventions(), base
+        self.start = list(self.conventions.start) or beginning(tokenizer, tokens_of(train_tokens))
+        self.context = min(settings.context or model.config.block_size, model.config.block_size)
+        self.trained = cast(GPT, Trained(model)) if base else model  # of an adapter's run only that is saved
         model.recompute = settings.recompute
-        self.log = _Log(folder / LOG)
+        self.log = Log(folder / LOG)
         self.optimizer = AdamW(
-            decay_groups(model, settings.weight_decay), lr=settings.lr, betas=(settings.beta1, settings.beta2)
+            decay_groups(self.trained, settings.weight_decay), lr=settings.lr, betas=(settings.beta1, settings.beta2)
         )
 
     # -- beginnings ----------------------------------------------------------------------------------
@@ -97,41 +104,44 @@ class Run:
     def create(
         cls,
         folder: str | Path,
-        documents: Sequence[str],
+        documents: Sequence[str] | Dialogues,
         tokenizer: AnyTokenizer,
         model: GPT,
         settings: TrainingSettings,
         tokenizer_settings: Mapping[str, Any] | None = None,
+        conventions: Conventions | None = None,
+        base: Base | None = None,
     ) -> Self:
         """A new run in a new folder, which is there whole, with a first checkpoint, or not at all.
 
-        tokenizer_settings: how the tokenizer was trained, to be noted in config.json. Raises CheckpointError
-        for a folder that holds anything already, TextError for too little text.
+        tokenizer_settings: how the tokenizer was trained, to be noted in config.json. conventions: of the model that
+        the run starts from. base: that model, of which the run then trains and saves nothing but a new adapter, which
+        the settings describe. Raises CheckpointError for a folder that holds anything already, TextError for too
+        little text.
         """
         folder = Path(folder)
         checkpoint.check_new(folder)
-        train, val = split(encode_documents(tokenizer, documents), settings.val_fraction)
-        need = model.config.block_size + 1
-        if len(train) < need:
-            raise TextError(
-                f"the text has {len(train)} tokens to train on, too few for a block of {need - 1}: "
-                f"need {need}; give more text or a smaller --block-size"
-            )
+        train, val = training_parts(documents, tokenizer, settings, model.config.block_size, conventions)
+        if base:
+            how: dict[str, Any] = {"alpha": settings.lora_alpha, "dropout": settings.lora_dropout}
+            attach(model, new_adapter(model, settings.lora_rank, seed=settings.seed, **how))
         making = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(making, ignore_errors=True)  # of a process that was killed here
         making.mkdir(parents=True)
         try:
             tokenizer.save(making / checkpoint.TOKENIZER)
-            write_tokens(making / TRAIN_TOKENS, train)
-            write_tokens(making / VAL_TOKENS, val)
-            run = cls(making, settings, model, tokenizer, train, val)
-            checkpoint.write_config(making, model, tokenizer, asdict(settings), tokenizer_settings, run.start)
+            write_part(making / TRAIN_TOKENS, train)
+            write_part(making / VAL_TOKENS, val)
+            run = cls(making, settings, model, tokenizer, train, val, conventions, base)
+            if base:
+                write_base(making, base)
+            run._write_config(tokenizer_settings)
             run.save()
             making.rename(folder)
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
             raise
-        run.folder, run.log = folder, _Log(folder / LOG)
+        run.folder, run.log = folder, Log(folder / LOG)
         return run
 
     @classmethod
@@ -146,17 +156,24 @@ class Run:
             raise CheckpointError(f"{folder}: holds a model, but no training to resume; use --init-from {folder}")
         try:
             settings = TrainingSettings.from_dict({**document["training"], **(changes or {})})
+            conventions = Conventions.from_dict(document.get("use", {}))
         except ValueError as problem:
             raise CheckpointError(f"{folder / checkpoint.CONFIG}: {problem}") from None
         tokenizer = checkpoint.read_tokenizer(folder, document)
-        model = checkpoint.build(document, folder, device, settings.seed)
+        base = None
+        if settings.lora_rank:
+            loaded, base = load_base(folder, partial(load_model, device=device))
+            model = _adapted(folder, with_dropout(loaded.model, document["model"].get("dropout", 0.0)), settings, base)
+        else:
+            model = checkpoint.build(document, folder, device, settings.seed)
         try:
-            train, val = read_tokens(folder / TRAIN_TOKENS), read_tokens(folder / VAL_TOKENS)
+            train, val = read_part(folder / TRAIN_TOKENS), read_part(folder / VAL_TOKENS)
         except (OSError, ValueError) as problem:
             raise CheckpointError(f"{folder}: the tokens cannot be read: {problem}") from None
-        run = cls(folder, settings, model, tokenizer, train, val)
-        state = checkpoint.load_training(folder, model, run.optimizer, tokenizer)
+        run = cls(folder, settings, model, tokenizer, train, val, conventions, base)
+        state = checkpoint.load_training(folder, run.trained, run.optimizer, tokenizer)
         run._restore(state)
+        run.began = run.saved = run.step
         if settings.steps < run.step:
             raise CheckpointError(f"{folder}: has {run.step} steps behind it; --steps {settings.steps} is less")
         for stale in folder.glob(".*.tmp"):  # left behind by a process that was killed while it wrote
@@ -164,19 +181,20 @@ class Run:
                 stale.unlink()
         run.log.forget_after(run.step)
         if changes:
-            how = document["tokenizer"]
-            checkpoint.write_config(folder, model, tokenizer, asdict(settings), how, run.start)
+            run._write_config(document["tokenizer"])
         return run
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         """Take step and streams from a checkpoint, and check that the tokens are those it was trained on."""
         file = self.folder / checkpoint.TRAINING
         try:
-            self.step = int(state["step"])
+            self.step = state["step"]
+            if type(self.step) is not int or self.step < 0:
+                raise ValueError(f"its step is {self.step!r}")
             self.streams.load(state["streams"])
             self.model.streams.load(state["model_streams"])
             digest = state["tokens"]
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as problem:
             raise CheckpointError(f"{file}: damaged: {problem}") from None
         if digest != self._digest():
             raise CheckpointError(f"{self.folder}: {TRAIN_TOKENS} or {VAL_TOKENS} is not what this run was trained on")
@@ -194,7 +212,7 @@ class Run:
         for record in training(
             self.model,
             self.optimizer,
-            batches(self.train_tokens, s.batch_size, self.model.config.block_size, self.streams["data"]),
+            self._batches(),
             steps=s.steps,
             start=self.step,
             schedule=partial(cosine, max_lr=s.lr, min_lr=s.lowest_lr, warmup=s.warmup, total=s.steps),
@@ -218,116 +236,143 @@ class Run:
             if stopping:
                 return
 
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What comes next of the training part, without end."""
+        s = self.settings
+        if isinstance(self.train_tokens, Dialogues):
+            return self.train_tokens.batches(s.batch_size, s.seed, first=self.step * s.accumulate)
+        return batches(self.train_tokens, s.batch_size, self.context, self.streams["data"])
+
     def _look(self) -> Iterator[Record]:
         """The evaluation and the sample that are due at this step, where the log has none yet."""
         s, done = self.settings, self.step == self.settings.steps
         if (self.step == 0 or done or _due(self.step, s.eval_every)) and not self.log.has("train_loss", self.step):
-            yield self.evaluate()
-        wanted = s.sample_every and self.step > 0 and (done or _due(self.step, s.sample_every))
+            yield self.evaluate()  # which sees to it that the losses are finite
+        first = isinstance(self.train_tokens, Dialogues)  # an answer before training, to compare
+        wanted = s.sample_every and (self.step > 0 or first) and (done or _due(self.step, s.sample_every))
         if wanted and not self.log.has("sample", self.step):
+            self._check_sound()
             text = self.sample()
             self.log.add({"step": self.step, "sample": text})
             yield Sample(self.step, text)
 
     def evaluate(self) -> Evaluation:
-        """Losses over the beginning of each part; changes nothing that training depends on."""
-        s, T = self.settings, self.model.config.block_size
+        """Losses over the beginning of each part; changes nothing that training depends on.
+
+        Raises TrainingError, naming the first guilty op, where one is not finite.
+        """
+        s = self.settings
         train, val = (
-            evaluate(self.model, part[: s.eval_tokens + 1], s.batch_size, T) if len(part) > 1 else None
+            self._loss(part[: s.eval_tokens + 1], s.batch_size) if len(part) > 1 else None
             for part in (self.train_tokens, self.val_tokens)
         )
         assert train is not None  # create and the digest see to it that there is enough text
         self.log.add({"step": self.step, "train_loss": train, "val_loss": val})
         return Evaluation(self.step, train, val)
 
+    def _loss(self, tokens: Part, batch_size: int) -> float:
+        run = partial(evaluate, self.model, tokens, batch_size, self.context)
+        with np.errstate(all="ignore"):
+            loss = run()
+        if not math.isfinite(loss):
+            what = f"after step {self.step}: the loss of {len(tokens) - 1} tokens is {loss}"
+            raise not_finite(what, fault_in(self.model, run), self.optimizer, first=self.step == self.began)
+        return loss
+
+    def _check_sound(self) -> None:
+        """Raise TrainingError, naming the first guilty op, where the loss of the first row of text is not finite."""
+        part = self.train_tokens
+        self._loss(part.first(1) if isinstance(part, Dialogues) else part[: self.context + 1], 1)
+
     def sample(self, tokens: int = 100) -> str:
-        """A text of the model as it is now; depends on the seed and the step alone."""
-        end = self.tokenizer.special_tokens.get(END)
+        """A text of the model as it is now; depends on the seed and the step alone.
+
+        Of a run with dialogues it is the likeliest answer to the first question that is not trained on.
+        """
+        questions = [part for part in (self.val_tokens, self.train_tokens) if isinstance(part, Dialogues)]
+        start = questions[0].question() if questions else self.start
+        end = end_of_text(self.tokenizer, self.conventions)
         ids = generate(
             self.model,
-            self.start,
+            start,
             tokens,
-            temperature=0.8,
+            temperature=0.0 if questions else 0.8,
             top_k=50,
-            stop=() if end is None else (end,),
+            stop=self.conventions.stops or (() if end is None else (end,)),
             seed=self.settings.seed * 1_000_003 + self.step,
         )
-        return self.tokenizer.decode([i for i in (*self.start, *ids) if i != end])
+        known = range(self.tokenizer.vocab_size)  # the model's table may be padded
+        return self.tokenizer.decode([i for i in (*start, *ids) if i in known and (questions or i != end)])
 
     # -- the folder --------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Write the state of training, then the weights alone, then the picture; each file atomically."""
+        """Write the state of training, then the weights alone, then the picture; each file atomically.
+
+        Raises TrainingError, and writes nothing, where the weights give no finite loss over the beginning of the text:
+        the checkpoint before is one that can be gone on with.
+        """
+        self._check_sound()
         state = {
             "step": self.step,
             "streams": self.streams.state(),
             "model_streams": self.model.streams.state(),
             "tokens": self._digest(),
         }
-        checkpoint.save_training(self.folder, self.model, self.optimizer, self.tokenizer, state)
-        checkpoint.save_weights(self.folder, self.model, self.tokenizer)
+        checkpoint.save_training(self.folder, self.trained, self.optimizer, self.tokenizer, state)
+        self.saved = self.step
+        if self.base:
+            write_adapter(self.folder, self.model, self.base)
+        else:
+            checkpoint.save_weights(self.folder, self.model, self.tokenizer)
         write_atomically(self.folder / PICTURE, self.log.picture(self._bounds()).encode())
+
+    def _write_config(self, tokenizer_settings: Mapping[str, Any] | None) -> None:
+        """Write config.json."""
+        use = self.conventions.to_dict()
+        more = ({"use": use} if use else {}) | ({"adapter": True} if self.base else {})
+        settings = asdict(self.settings)
+        checkpoint.write_config(
+            self.folder, self.model, self.tokenizer, settings, tokenizer_settings, self.start, more=more
+        )
 
     def _bounds(self) -> dict[str, float]:
         """Losses that need no context, in nats a token: all ids alike, and each as frequent as in the training part."""
         if not hasattr(self, "_levels"):
-            counts = np.bincount(self.train_tokens)
-            p = counts[counts > 0] / len(self.train_tokens)
+            part = self.train_tokens
+            ids = part.answers if isinstance(part, Dialogues) else part
+            counts = np.bincount(ids)
+            p = counts[counts > 0] / len(ids)
             unigram = float(-(p * np.log(p)).sum())
             self._levels = {"uniform ln V": math.log(self.model.config.vocab_size), "token frequencies": unigram}
         return self._levels
+
+    def trained_count(self) -> int:
+        """How many numbers are learnt."""
+        return sum(p.size for p in self.trained.parameters())
 
     def _digest(self) -> str:
         """SHA-256 over the tokens of both parts."""
         if not hasattr(self, "_tokens_digest"):
             both = hashlib.sha256()
             for part in (self.train_tokens, self.val_tokens):
-                both.update(f"{part.dtype} {len(part)};".encode())
-                both.update(np.ascontiguousarray(part).data)
+                for array in (part.tokens, part.marks) if isinstance(part, Dialogues) else (part,):
+                    both.update(f"{array.dtype} {len(array)};".encode())
+                    both.update(np.ascontiguousarray(array).data)
             self._tokens_digest = both.hexdigest()
         return self._tokens_digest
 
 
-class _Log:
-    """log.jsonl: one JSON object a line, each with a step; also kept in memory, for the picture."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.entries = self._read()
-
-    def _read(self) -> list[dict[str, Any]]:
-        """The entries of the file; a last line that was cut off by a crash is left out."""
-        entries = []
-        with contextlib.suppress(FileNotFoundError), open(self.path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                with contextlib.suppress(ValueError, RecursionError):
-                    entry = json.loads(line)
-                    if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-                        entries.append(entry)
-        return entries
-
-    def add(self, entry: dict[str, Any]) -> None:
-        """Append one entry, with the time."""
-        entry = {"time": round(time.time(), 3), **entry}
-        self.entries.append(entry)
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-    def has(self, key: str, step: int) -> bool:
-        """Whether there is an entry of this step with this key; they are the last ones."""
-        recent = (entry for entry in reversed(self.entries) if entry["step"] >= step)
-        return any(key in entry and entry["step"] == step for entry in recent)
-
-    def forget_after(self, step: int) -> None:
-        """Drop entries of steps after the checkpoint: they are about to be made again."""
-        self.entries = [entry for entry in self.entries if entry["step"] <= step]
-        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in self.entries)
-        write_atomically(self.path, text.encode("utf-8", "replace"))
-
-    def picture(self, bounds: Mapping[str, float]) -> str:
-        """The loss curves, as SVG."""
-        series = loss_series(self.entries)
-        return line_chart(series, title="Loss", x_label="step", y_label="nats per token", bounds=bounds)
+def _adapted(folder: Path, model: GPT, settings: TrainingSettings, base: Base) -> GPT:
+    """The model with the folder's adapter; raises CheckpointError where that is not the one of the settings."""
+    adapter = read_adapter(folder, base)
+    noted = (settings.lora_rank, settings.lora_alpha, settings.lora_dropout)
+    if (adapter.rank, adapter.alpha, adapter.dropout) != noted:
+        raise CheckpointError(f"{folder}: {checkpoint.CONFIG} tells of another adapter than there is")
+    try:
+        return attach(model, adapter)
+    except ValueError as problem:
+        raise CheckpointError(f"{folder}: {problem}") from None
 
 
 def _due(step: int, every: int) -> bool:

@@ -7,19 +7,20 @@ are made, and read, as bits. Arrays of both 16-bit types are widened to float32 
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from tokenizer.formats import write_atomically
+from tokenizer.formats import MAX_BRACKETS, MAX_BYTES, open_plain, write_atomically
 
 __all__ = [
     "CheckpointError",
     "Narrow",
     "from_bfloat16",
+    "memory",
+    "parse_json",
     "read_json",
     "read_tensors",
     "to_bfloat16",
@@ -32,9 +33,24 @@ __all__ = [
 Narrow = Literal["bfloat16", "float16"]
 Path_ = str | os.PathLike[str]
 
+MOST_HEADER = 1 << 24  # bytes of a safetensors header
+MOST_VALUES = 1 << 22  # in a JSON file, by its commas; parsed, they take some 200 MB
+MOST_MESSAGE = 1000  # characters
+MOST_DIGITS = 40  # the state of a stream of random numbers has 39
+
 
 class CheckpointError(ValueError):
-    """A file or folder that is missing, damaged, foreign, or does not fit the others."""
+    """A file or folder that is missing, damaged, foreign, or does not fit the others.
+
+    Its message may quote the file, so it is kept to a few lines, of characters that a terminal prints.
+    """
+
+    def __init__(self, message: str):
+        if len(message) > MOST_MESSAGE:
+            message = f"{message[: MOST_MESSAGE // 2]} ... {message[-MOST_MESSAGE // 2 :]}"
+        if not message.isprintable():
+            message = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
+        super().__init__(message)
 
 
 # -- JSON ------------------------------------------------------------------------------------------------
@@ -46,18 +62,47 @@ def write_json(path: Path_, value: Any) -> None:
 
 
 def read_json(path: Path_) -> dict[str, Any]:
-    """The object in a JSON file; raises CheckpointError naming the file where there is none."""
+    """The object in a JSON file; raises CheckpointError naming the file where there is none, or one to fill memory."""
     try:
-        value = json.loads(Path(path).read_text("utf-8"))
+        with open_plain(path) as file:
+            data = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)  # read takes that memory at once
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
-    except OSError as problem:
-        raise CheckpointError(f"{path}: {problem.strerror}") from None
-    except (ValueError, RecursionError) as problem:
+    except (OSError, ValueError) as problem:  # ValueError: a NUL in the name
+        raise CheckpointError(f"{path}: {getattr(problem, 'strerror', None) or problem}") from None
+    try:
+        value = parse_json(data)
+    except ValueError as problem:
         raise CheckpointError(f"{path}: not JSON: {problem}") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path}: expected a JSON object, got a {type(value).__name__}")
     return value
+
+
+def parse_json(data: bytes) -> Any:
+    """The value that JSON says, within bounds of memory and time; raises ValueError for what is not JSON or beyond."""
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it is longer than {MAX_BYTES >> 20} MB")
+    if data.count(b"[") + data.count(b"{") > MAX_BRACKETS or data.count(b",") > MOST_VALUES:
+        raise ValueError(f"it has more than {MAX_BRACKETS:,} brackets or {MOST_VALUES:,} values")
+    try:
+        return json.loads(data.decode(), parse_int=_whole)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"it holds a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def memory() -> float:
+    """The bytes of memory that this machine has; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
 
 
 # -- 16 bits ---------------------------------------------------------------------------------------------
@@ -158,22 +203,31 @@ def read_tensors(path: Path_) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
     Raises CheckpointError naming the file.
     """
-    if not os.path.isfile(path):
-        raise CheckpointError(f"{path}: no such file")
     try:
-        with safe_open(path, framework="np") as file, open(path, "rb") as raw:  # safe_open checks the header
-            end = 8 + int.from_bytes(raw.read(8), "little")
-            header = json.loads(raw.read(end - 8))
-            arrays = {name: _read(raw, end, header[name], file, name) for name in file.keys()}  # noqa: SIM118
-            return arrays, dict(file.metadata() or {})
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError) as problem:
-        raise CheckpointError(f"{path}: not a safetensors file that can be read: {problem}") from None
+        with open_plain(path) as raw:
+            size, length = os.fstat(raw.fileno()).st_size, int.from_bytes(raw.read(8), "little")
+            if length > min(size - 8, MOST_HEADER):  # before the library reads it
+                raise ValueError(f"a header of {length} bytes in a file of {size}; at most {MOST_HEADER} are read")
+            if size > memory():
+                raise ValueError(f"it has {size / 1e9:,.0f} GB, this machine {memory() / 1e9:,.0f} GB of memory")
+            header = parse_json(raw.read(length))
+            with safe_open(path, framework="np") as file:  # which checks that offsets, shapes and types fit
+                arrays = {name: _read(raw, 8 + length, header[name], file, name) for name in file.keys()}  # noqa: SIM118
+                return arrays, dict(file.metadata() or {})
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
+        raise CheckpointError(f"{path}: not a safetensors file that can be read: {str(why)[:300]}") from None
 
 
 def _read(raw: Any, end: int, entry: Mapping[str, Any], file: Any, name: str) -> np.ndarray:
-    if entry["dtype"] == "BF16":  # which the library cannot hand to NumPy
+    kind = entry["dtype"]
+    if kind == "BF16":  # which the library cannot hand to NumPy
         first, last = entry["data_offsets"]
         raw.seek(end + first)
         return from_bfloat16(np.frombuffer(raw.read(last - first), "<u2").reshape(entry["shape"]))
+    if kind == "F4" or kind.startswith(("F6_", "F8_")):
+        raise TypeError(f"{name[:80]} is {kind}, which is not read; store it as BF16, F16 or F32")
     array: np.ndarray = file.get_tensor(name)
     return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -9,16 +9,24 @@ from typing import Any
 import numpy as np
 
 from tinylm.autograd import listeners, no_grad, tell
-from tinylm.data import windows_in_order
+from tinylm.data import Dialogues, windows_in_order
 from tinylm.nn import Module
+from tinylm.nonfinite import Draws, Finding, first_fault
 from tinylm.optim import Optimizer, clip_grad_norm
-from tinylm.parallel import Shards, loss_of
+from tinylm.parallel import Shards, counted, loss_of
 
-__all__ = ["TrainingError", "TrainingStep", "bits_per_byte", "evaluate", "training"]
+__all__ = ["TrainingError", "TrainingStep", "bits_per_byte", "evaluate", "not_finite", "training"]
 
 
 class TrainingError(ArithmeticError):
-    """A loss or a gradient that is NaN or infinite; the parameters are as they were before that step."""
+    """A loss or a gradient that is NaN or infinite; the parameters are as they were before that step.
+
+    The message names the first op that left the finite numbers. cause: the Finding's, "" where there is none.
+    """
+
+    def __init__(self, message: str, cause: str = ""):
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class TrainingStep:
     lr          learning rate of the update
     grad_norm   norm of all gradients together, before clipping
     clipped     whether the gradients were scaled down
-    tokens      how many targets the step trained on
+    tokens      how many targets the step trained on: those that are not IGNORED
     seconds     how long the step took
     """
 
@@ -57,20 +65,21 @@ def training(
 ) -> Iterator[TrainingStep]:
     """Update the model once for every `accumulate` batches, yielding a record of each update.
 
-        loss = mean over (b, t) of −ln softmax(logits[b, t])[y[b, t]]
+        loss = mean over (b, t) of −ln softmax(logits[b, t])[y[b, t]]        where y[b, t] is not IGNORED (−100)
 
     batches     pairs (x, y) of ids, (B, T) each; one forward pass trains all B·T positions
     steps       go on to this many updates in all, counted from `start`; None: as long as there are batches
     schedule    learning rate of all groups by step, counted from 0; None: what each group has
-    accumulate  gradients of so many batches are averaged before an update, as if they were one big batch
-                (exactly that when all have the same size); what is left over at the end is not trained on
+    accumulate  gradients of so many batches are averaged before an update, as if they were one big batch: each counts
+                by its number of targets; what is left over at the end is not trained on
     clip_norm   largest norm of all gradients together; None: no limit
     shards      parts of each batch that run side by side on threads of their own; for models whose loss is a mean
                 over rows that do not see each other and whose forward draws no random numbers. With a Dropout
                 that drops, a watcher or a GPU it is one part all the same
 
     The next batch is drawn only when the next record is asked for. Raises TrainingError for a loss or
-    gradient that is not finite, ValueError for `accumulate` or `shards` below 1.
+    gradient that is not finite, before the update, and then runs the step once more, watched, to name the first op
+    that made it so; ValueError for `accumulate` or `shards` below 1.
     """
     if accumulate < 1:
         raise ValueError(f"accumulate must be 1 or more, got {accumulate}")
@@ -90,7 +99,7 @@ def _updates(
     clip_norm: float | None,
     shards: int,
 ) -> Iterator[TrainingStep]:
-    step, split = start, Shards(model, shards)
+    step, split, draws = start, Shards(model, shards), Draws(model)
     while steps is None or step < steps:
         began = time.perf_counter()
         group = [batch for _, batch in zip(range(accumulate), batches, strict=False)]
@@ -101,25 +110,31 @@ def _updates(
                 settings["lr"] = schedule(step)
         model.train()
         optimizer.zero_grad()
-        losses, tokens = [], 0
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below, once
-            for x, y in group:
+        counts = [counted(y) for _, y in group]
+        losses, tokens = [], sum(counts)
+        draws.note()
+        with np.errstate(all="ignore"):  # what is not finite is told below, once
+            for (x, y), count in zip(group, counts, strict=True):
+                share = count / max(tokens, 1)
                 if shards > 1 and split.allowed():
-                    losses.append(split.loss_and_gradients(x, y, 1.0 / accumulate))
+                    losses.append(split.loss_and_gradients(x, y, share) * share)
                 else:
                     loss = loss_of(model, x, y)
-                    loss.backward(1.0 / accumulate)
-                    losses.append(loss.item())
-                tokens += np.size(y)
-        mean = sum(losses) / accumulate
+                    loss.backward(share)
+                    losses.append(loss.item() * share)
+        mean = sum(losses)
         if not math.isfinite(mean):
-            raise _not_finite(step + 1, "loss", mean)
+            raise not_finite(
+                f"step {step + 1}: the loss is {mean}", _again(model, group, draws), optimizer, first=step == start
+            )
         parameters = [p for settings in optimizer.param_groups for p in settings["params"]]
         with np.errstate(over="ignore", invalid="ignore"):
             norm = clip_grad_norm(parameters, math.inf if clip_norm is None else clip_norm)
         if not math.isfinite(norm):
-            raise _not_finite(step + 1, "norm of the gradients", norm)
-        optimizer.step()
+            what = f"step {step + 1}: the norm of the gradients is {norm}"
+            raise not_finite(what, _again(model, group, draws), optimizer, first=step == start)
+        with np.errstate(over="ignore", invalid="ignore"):  # the next loss tells
+            optimizer.step()
         step += 1
         record = TrainingStep(
             step=step,
@@ -135,18 +150,30 @@ def _updates(
         yield record
 
 
-def _not_finite(step: int, what: str, value: float) -> TrainingError:
-    return TrainingError(
-        f"step {step}: the {what} is {value}; lower the learning rate, or find the first guilty op with "
-        "tinylm.watching(tinylm.FindNaN())"
-    )
+def _again(model: Module, group: list[tuple[Any, Any]], draws: Draws) -> Finding:
+    draws.put_back()
+    return first_fault(model, group, loss_of)
 
 
-def evaluate(model: Module, tokens: np.ndarray, batch_size: int, block_size: int) -> float:
+def not_finite(what: str, finding: Finding, optimizer: Optimizer, *, first: bool) -> TrainingError:
+    """The error for what is not finite; first: before any update, so the weights came as they are."""
+    lr = optimizer.param_groups[0]["lr"]
+    if finding.cause != "op" and first:
+        why = "nothing was updated yet: the weights are damaged, or come from a run that was diverging"
+    elif finding.cause == "op":
+        why = f"the op itself: what it was given is of usual size; if it is sound, the learning rate, {lr:g}"
+    else:
+        why = f"the learning rate, {lr:g}, is too high: updates have made numbers grow"
+    report = finding.report.replace("\n", "\n  ")
+    return TrainingError(f"{what}\n  {report}\n  likely cause: {why}", finding.cause)
+
+
+def evaluate(model: Module, tokens: np.ndarray | Dialogues, batch_size: int, block_size: int) -> float:
     """The mean loss over every token of a sequence but the first, in nats, without dropout and without recording.
 
     The sequence is cut into windows of block_size that do not overlap, so a token sees at most what stands
-    before it in its window. Raises ValueError for fewer than two tokens.
+    before it in its window. Of dialogues it is the mean over the tokens of the answers, each dialogue being a row.
+    Raises ValueError for fewer than two tokens.
     """
     if len(tokens) < 2:
         raise ValueError(f"evaluation needs at least 2 tokens, got {len(tokens)}")
@@ -154,11 +181,15 @@ def evaluate(model: Module, tokens: np.ndarray, batch_size: int, block_size: int
     model.eval()
     total, count = 0.0, 0
     try:
-        for x, y in windows_in_order(tokens, batch_size, block_size):
+        if isinstance(tokens, Dialogues):
+            pairs = tokens.in_order(batch_size)
+        else:
+            pairs = windows_in_order(tokens, batch_size, block_size)
+        for x, y in pairs:
             with no_grad():
                 loss = loss_of(model, x, y)
-            total += loss.item() * y.size
-            count += y.size
+            total += loss.item() * counted(y)
+            count += counted(y)
     finally:
         model.train(mode)
     return total / count

@@ -77,7 +77,7 @@ def test_input_that_makes_no_sense_is_told_in_one_line(run, tmp_path, capsys, fl
 
 def test_a_folder_that_is_no_run_is_told(tmp_path, capsys):
     assert main(["explore", str(tmp_path / "none")]) == 2
-    assert "no such run folder" in capsys.readouterr().err
+    assert "there is no such folder or file" in capsys.readouterr().err
 
 
 def test_help_shows_examples(capsys):

@@ -9,23 +9,30 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.gpt.variants import SMALL, VARIANTS, model
-from tinylm import GPT, Cache, no_grad, sample
+from tinylm import GPT, Cache, no_grad
 from tinylm.backend import stream
+from tinylm.sample import loop
 
 V, LONGEST = SMALL["vocab_size"], SMALL["block_size"]
 
+NO_SMALL = tuple((i, j) for i in range(V) for j in range(5))  # ids below 5 come after no other
 prompts = st.lists(
     st.integers(1, LONGEST).flatmap(lambda n: st.lists(st.integers(0, V - 1), min_size=n, max_size=n)),
     min_size=1,
     max_size=4,
 )
+prompts = prompts | prompts | prompts.map(lambda several: [*several, *several][1:5])  # equal ones among some
 choices = st.fixed_dictionaries(
     {
         "temperature": st.sampled_from([0.0, 0.5, 1.0, 2.0]),
         "top_k": st.none() | st.integers(1, V),
         "top_p": st.none() | st.floats(0.1, 1.0),
         "min_p": st.none() | st.floats(0.0, 0.9),
-        "repetition_penalty": st.sampled_from([1.0, 1.3]),
+        "repetition_penalty": st.sampled_from([1.0, 1.3, 2.0]),
+        "typical_p": st.sampled_from([None, None, 0.3, 0.8]),
+        "presence_penalty": st.sampled_from([0.0, 0.0, 1.9, -0.6]),
+        "frequency_penalty": st.sampled_from([0.0, 0.0, 0.3]),
+        "bad_words": st.sampled_from([(), (), ((3,), (7,)), ((1, 2), (4, 5, 6), (2,)), NO_SMALL]),
     }
 )
 examples = st.fixed_dictionaries(
@@ -105,7 +112,7 @@ def check_rows_in_pieces(example: dict[str, Any], dtype: Any = np.float64) -> No
 def check_greedy_walk(example: dict[str, Any], dtype: Any = np.float64, of: Callable[..., GPT] = made) -> None:
     """Step by step the logits are those of the text alone, and the token is its argmax unless others are as near."""
     gpt, seen = of(example["variant"], dtype), list(example["prompts"][0])
-    for step in sample.sampling(gpt, seen, 2 * LONGEST, temperature=0):
+    for step in loop.sampling(gpt, seen, 2 * LONGEST, temperature=0):
         row = logits_of(gpt, seen[-LONGEST:])[-1]
         near = bound(row)
         np.testing.assert_allclose(step.logits, row, rtol=0, atol=near)
@@ -124,9 +131,14 @@ def plain(example: dict[str, Any], row: int) -> list[int]:
     rng, found = stream(example["seed"] + row, "sampling"), []
     while len(found) < example["new"]:
         z = logits_of(gpt, seen[-LONGEST:])[-1].tolist()
+        for *before, last in choice["bad_words"]:
+            if seen[len(seen) - len(before) :] == before:
+                z[last] = -math.inf
         if choice["repetition_penalty"] != 1:
             r = choice["repetition_penalty"]
             z = [(x / r if x > 0 else x * r) if i in seen else x for i, x in enumerate(z)]
+        for i in set(found):
+            z[i] -= choice["presence_penalty"] + choice["frequency_penalty"] * found.count(i)
         token = max(range(V), key=lambda i: (z[i], -i))
         if choice["temperature"]:
             token = drawn([x / choice["temperature"] for x in z], choice, rng.random())
@@ -138,8 +150,19 @@ def plain(example: dict[str, Any], row: int) -> list[int]:
 
 
 def drawn(z: list[float], choice: dict[str, Any], uniform: float) -> int:
-    """One id by top-k, top-p and min-p, each a walk along the ids from the most likely one."""
-    order = sorted(range(V), key=lambda i: (-z[i], i))[: choice["top_k"]]
+    """One id by typical, top-k, top-p and min-p, each a walk along the ids from the most likely or usual one."""
+    order = sorted(range(V), key=lambda i: (-z[i], i))
+    if choice["typical_p"] is not None:
+        total = sum(math.exp(z[i] - z[order[0]]) for i in order)
+        p = {i: math.exp(z[i] - z[order[0]]) / total for i in order}
+        usual, walked, typical = sum(-x * math.log(x) for x in p.values() if x), 0.0, []
+        for i in sorted((i for i in order if p[i]), key=lambda i: (abs(math.log(p[i]) + usual), i)):
+            typical.append(i)
+            walked += p[i]
+            if walked >= choice["typical_p"]:
+                break
+        order = [i for i in order if i in typical]
+    order = order[: choice["top_k"]]
     weight = {i: math.exp(z[i] - z[order[0]]) for i in order}
     if choice["top_p"] is not None:
         total, walked, nucleus = sum(weight.values()), 0.0, []
@@ -161,7 +184,7 @@ def drawn(z: list[float], choice: dict[str, Any], uniform: float) -> int:
 
 def alone(example: dict[str, Any], row: int, **settings: Any) -> list[int]:
     settings = {"stop": example["stop"], "seed": example["seed"] + row, **example["choice"], **settings}
-    return list(sample.generate(made(example["variant"]), example["prompts"][row], example["new"], **settings))
+    return list(loop.generate(made(example["variant"]), example["prompts"][row], example["new"], **settings))
 
 
 def check_alone(example: dict[str, Any]) -> None:
@@ -174,7 +197,7 @@ def check_alone(example: dict[str, Any]) -> None:
 def check_batch(example: dict[str, Any], use_cache: bool = True) -> None:
     """Each row of a batch has the tokens of the definition, and None from its stop id on."""
     columns = list(
-        sample.generate_batch(
+        loop.generate_batch(
             made(example["variant"]),
             example["prompts"],
             example["new"],

@@ -121,10 +121,11 @@ def test_batches_are_cut_from_a_mapped_file_as_from_an_array(tmp_path: Path) -> 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data.write_tokens(tmp_path / "ids.npy", np.arange(5))
-    monkeypatch.setattr(data.np, "save", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         data.write_tokens(tmp_path / "ids.npy", np.arange(9))
     assert data.read_tokens(tmp_path / "ids.npy").tolist() == [0, 1, 2, 3, 4]
+    assert [file.name for file in tmp_path.iterdir()] == ["ids.npy"]
 
 
 def npy(array: np.ndarray, **settings) -> bytes:

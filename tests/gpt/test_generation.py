@@ -86,6 +86,17 @@ def test_with_a_cache_every_position_is_computed_once():
     assert looked_up == [4, 1, 1, 1]
 
 
+def test_equal_prompts_are_read_once():
+    recorder = Recorder()
+    with watching(recorder):
+        list(generate_batch(made("gpt2"), [[1, 2], [3], [1, 2], [1, 2]], 3, seed=1))
+    assert [step.outputs[0].shape[:2] for step in recorder.steps if step.op.name == "embedding"][::2] == [
+        (2, 2),
+        (4, 1),
+        (4, 1),
+    ]
+
+
 def test_ended_rows_are_no_longer_computed():
     recorder, gpt = Recorder(), made("gpt2")
     long = next(seed for seed in range(99) if len(list(generate(gpt, [1], 6, stop=[2], seed=seed))) == 6)
@@ -94,8 +105,8 @@ def test_ended_rows_are_no_longer_computed():
     with watching(recorder):
         columns = list(generate_batch(gpt, prompts, 6, stop=[2], seed=long))
     rows = [step.outputs[0].shape[0] for step in recorder.steps if step.op.name == "embedding"]
-    assert rows == [len(prompts)] + [sum(i not in (None, 2) for i in column) for column in columns[:-1]]
-    assert rows[-1] < rows[0]
+    assert rows == [1] + [sum(i not in (None, 2) for i in column) for column in columns[:-1]]
+    assert rows[-1] < rows[1]
 
 
 def test_a_batch_is_over_when_every_row_has_ended():

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.gpt import generation
-from tinylm import choose, sample
+from tinylm import choose
 from tinylm.cache import Cache
 from tinylm.gpt import GPT, CausalSelfAttention
+from tinylm.sample import loop, rows
 
 
 @dataclass(frozen=True)
@@ -80,43 +81,55 @@ FAULTS = [
           {"self._new, self.mask = new, None": "self._new = new"}),
     Fault("no mask for unequal rows", batch, CausalSelfAttention, "forward",
           {"cache is None or cache.mask is None": "True"}),
-    Fault("rotary positions of the first row", batch, GPT, "hidden",
+    Fault("rotary positions of the first row", pieces, GPT, "hidden",
           {"positions = positions[:, None]": "positions = positions[:1, None]"}),
     Fault("learned positions of the first row", pieces, GPT, "hidden",
           {"if positions.ndim == 1 else": "if True else"}),
-    Fault("logits of a padding", batch, sample._Rows, "_next",
+    Fault("logits of a padding", batch, rows.Rows, "_next",
           {"x[:, -1] if min(lengths) == T else": "x[:, -1] if True else"}),
-    Fault("logits of the first position", one, sample._Rows, "_next",
+    Fault("logits of the first position", one, rows.Rows, "_next",
           {"x[:, -1]": "x[:, 0]"}),
-    Fault("logits one position early", batch, sample._Rows, "_next",
+    Fault("logits one position early", batch, rows.Rows, "_next",
           {"x[i, n - 1]": "x[i, max(n - 2, 0)]"}),
-    Fault("padding on the left without a mask", batch, sample._Rows, "_next",
+    Fault("padding on the left without a mask", batch, rows.Rows, "_next",
           {"row[: len(text)] = text": "row[-len(text) :] = text"}),
-    Fault("the window slides too early", walk, sample._Rows, "logits",
+    Fault("equal prompts go on from another's keys", batch, rows.Rows, "_read",
+          {"self.cache.select(places)": "self.cache.select(places[::-1])"}),
+    Fault("equal prompts begin with another's logits", batch, rows.Rows, "_read",
+          {"logits[place] for": "logits[-1] for"}),
+    Fault("the window slides too early", walk, rows.Rows, "logits",
           {"[-longest:]": "[1 - longest:]"}),
-    Fault("the window does not slide", walk, sample._Rows, "logits",
+    Fault("the window does not slide", walk, rows.Rows, "logits",
           {"[-longest:]": "[:longest]"}),
-    Fault("one old position is left in the window", walk, sample._Rows, "logits",
+    Fault("one old position is left in the window", walk, rows.Rows, "logits",
           {"self.texts[row][-longest:]": "(self.texts[row][:1] + self.texts[row][1 - longest:])"}),
-    Fault("a row that outgrew the context takes another's text", batch, sample._Rows, "logits",
+    Fault("a row that outgrew the context takes another's text", batch, rows.Rows, "logits",
           {"for row in outside], None": "for row in reversed(outside)], None"}),
-    Fault("no stop id ends a row", batch, sample, "_steps",
-          {"if step.token in ends:": "if False:"}),
-    Fault("no stop id ends a text", one, sample, "_steps",
-          {"if step.token in ends:": "if False:"}),
-    Fault("a stop id ends all rows", batch, sample, "_steps",
+    Fault("no stop id ends a row", batch, loop, "steps_of",
+          {"step.token in ends": "False"}),
+    Fault("no stop id ends a text", one, loop, "steps_of",
+          {"step.token in ends": "False"}),
+    Fault("a stop id ends all rows", batch, loop, "steps_of",
           {"live = [other for other in live if other != row]": "live = []"}),
-    Fault("the stop id is not given", batch, sample, "_steps",
+    Fault("the stop id is not given", batch, loop, "steps_of",
           {"                live = [": "                steps[row] = None; live = ["}),
-    Fault("one stream for all rows", batch, sample, "generate_batch",
-          {"[_rng(None if seed is None else seed + row) for row in range(len(texts))]": "[_rng(seed)] * len(texts)"}),
-    Fault("the same seed for all rows", batch, sample, "generate_batch",
-          {"else seed + row": "else seed"}),
-    Fault("the penalty looks at the first row", batch, sample, "_steps",
+    Fault("one stream for all rows", batch, loop, "generate_batch",
+          {"[rng_of(seed, row) for row in range(len(texts))]": "[rng_of(seed)] * len(texts)"}),
+    Fault("the same seed for all rows", batch, loop, "rng_of",
+          {"stream(seed + row": "stream(seed"}),
+    Fault("the presence penalty counts the prompt", one, choose.Choice, "step",
+          {"seen[start:], self.presence": "seen, self.presence"}),
+    Fault("bad words see the text without the prompt", one, choose.Choice, "step",
+          {"process(self._first, logits, seen, start)": "process(self._first, logits, seen[start:], 0)"}),
+    Fault("typical ids are those at temperature 1", one, choose.Choice, "step",
+          {"probabilities(scaled), self.typical_p": "probabilities(penalized), self.typical_p"}),
+    Fault("each row's text begins where the first row's does", batch, loop, "steps_of",
+          {"[len(prompt) for prompt in prompts]": "[len(prompts[0])] * len(prompts)"}),
+    Fault("the penalty looks at the first row", batch, loop, "steps_of",
           {"prompts[row], rngs": "prompts[0], rngs"}),
     Fault("a greedy choice draws a number", one, choose, "choose_token",
           {"token = int(penalized.argmax())": "token = pick(probabilities(penalized), rng.random())"}),
-    Fault("the oldest keys are dropped and the others used again", walk, sample._Rows, "logits",
+    Fault("the oldest keys are dropped and the others used again", walk, rows.Rows, "logits",
           {"<= longest]": "<= 99]", "    found = {}": SLIDE}),
 ]
 # fmt: on
@@ -126,7 +139,7 @@ def holds(check):
     """Run a check on the same examples every time, without looking for the smallest that fails."""
 
     @settings(
-        max_examples=60, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False,
+        max_examples=100, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(generation.examples)

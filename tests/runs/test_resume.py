@@ -17,7 +17,7 @@ from .small_run import SETTINGS, create, final_bytes, finish
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-WRITES_OF_A_SAVE = 6  # an fsync and a rename for each of training.safetensors, model.safetensors, loss.svg
+WRITES_OF_A_SAVE = 9  # an fsync, a rename, an fsync of the folder: training.safetensors, model.safetensors, loss.svg
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,29 @@ def test_a_record_as_a_mapping_is_read_like_the_object():
         np.testing.assert_array_equal(one.p, other.p)
 
 
+class OddOnly:
+    name = "odd only"
+
+    def __call__(self, logits, ids, start):
+        return np.where(np.arange(len(logits)) % 2 == 1, logits, -np.inf)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_stages_before_the_temperature_are_shown_by_name_and_what_they_forbid_is_gone(temperature):
+    logits = np.linspace(-2, 3, 20)
+    choice = Choice(temperature, typical_p=0.6, presence_penalty=1.0, repetition_penalty=1.2, processors=[OddOnly()])
+    found = stages(choice.step(logits, [1, 3], np.random.default_rng(1), 1))
+    names = ["the model's softmax", "odd only", "repetition penalty", "presence and frequency penalty"]
+    names += {0.0: ["greedy: the largest"], 0.7: ["temperature 0.7", "typical"], 1.0: ["typical"]}[temperature]
+    assert [stage.name for stage in found] == names
+    assert np.flatnonzero(found[1].gone).tolist() == list(range(0, 20, 2))
+    for before, stage in itertools.pairwise(found):
+        assert stage.p.sum() == pytest.approx(1)
+        assert not stage.p[::2].any()
+        assert (stage.before == before.p).all()
+        assert not (stage.gone & (before.p == 0)).any(), "what is gone cannot go again"
+
+
 def test_a_record_without_its_fields_says_which_are_missing():
     with pytest.raises(ValueError, match="no scaled, p, token"):
         stages({"logits": np.zeros(3)})

@@ -177,6 +177,42 @@ def test_receipts_of_choices_add_up(logits, temperature, top_k, top_p, min_p, pe
     assert float(draw.total) == pytest.approx(step.uniform * float(step.p.sum()))
 
 
+class Only:
+    """A processor that lets some ids through."""
+
+    name = "only these"
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def __call__(self, logits, ids, start):
+        return np.where(np.isin(np.arange(len(logits)), self.ids), logits, -np.inf)
+
+
+@given(
+    logits=st.lists(st.floats(-30, 30, width=32), min_size=4, max_size=12),
+    temperature=st.sampled_from([0.0, 0.3, 2.0]),
+    only=st.lists(st.integers(0, 3), min_size=1),
+    typical_p=st.sampled_from([None, 0.5]),
+    presence=st.sampled_from([0.0, 1.5]),
+    seed=st.integers(0, 99),
+)
+def test_receipts_of_choices_under_constraints_add_up(logits, temperature, only, typical_p, presence, seed):
+    choice = Choice(temperature, typical_p=typical_p, presence_penalty=presence, processors=[Only(only)])
+    step = choice.step(np.array(logits, np.float64), [0, 3], np.random.default_rng(seed), 1)
+    receipt = of_choice(step)
+    assert receipt.adds_up
+    if temperature == 0:
+        assert receipt.sums[0].total == Fraction(step.penalized[step.token])
+        return
+    p = receipt.sum("its log-probability")
+    assert float(p.total) == pytest.approx(float(np.log(step.p[step.token])))
+    assert abs(p.line("rounding").value) <= 64 * 2.0**-52 * max(1, *(abs(line.value) for line in p.lines))
+    names = "only these, presence and frequency penalty" if presence else "only these"
+    assert p.line(names).value == Fraction(step.penalized[step.token]) - Fraction(logits[step.token])
+    assert ("typical" in [line.label for line in p.lines]) == (typical_p is not None)
+
+
 def test_a_choice_says_which_token_it_was(traced):
     step = traced.kind("choice").steps[0]
     receipt = traced.why(step)

@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinylm.checkpoint import load, read_config
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.data import read_tokens
 from tinylm.explore import Text, gather, page
 from tinylm.explore.contents import text_to_train_on
-from tinylm.prepare import prompt_ids
+from tinylm.formats import load_model
 from tinylm.settings import TrainingSettings
 from tokenizer.formats import write_atomically
 
@@ -32,7 +31,7 @@ def add(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("folder", metavar="RUN", help="the folder of a run")
+    command.add_argument("model", metavar="MODEL", help="a run folder, or another small model that tinylm loads")
     command.add_argument("--prompt", default="", metavar="TEXT", help="the text to walk with (default: a beginning)")
     command.add_argument("-o", "--out", default="page.html", metavar="FILE", help="default: page.html")
     command.add_argument(
@@ -49,20 +48,19 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise UsageError(f"--seed must be 0 or more, got {arguments.seed}")
-    out, folder = Path(arguments.out), Path(arguments.folder)
+    out, given = Path(arguments.out), Path(arguments.model)
     if out.is_dir():
         raise UsageError(f"-o: {out} is a folder; give the name of a file, as {out / 'page.html'}")
     if out.exists() and not out.is_file():
         raise UsageError(f"-o: {out} is no ordinary file; give the name of one, as page.html")
-    document = read_config(folder)
-    model, tokenizer = load(folder, "numpy")
+    loaded = load_model(given, device="numpy")
+    model, tokenizer = loaded.model, loaded.tokenizer
     with bad_input():
-        noted = document.get("training")
-        settings = TrainingSettings.from_dict(noted if isinstance(noted, dict) else {})
-        prompt = prompt_ids(tokenizer, arguments.prompt, document.get("start"))
+        settings = TrainingSettings.from_dict(loaded.training)
+        prompt = loaded.prompt(arguments.prompt)
         if arguments.text is None:
-            file = folder / "train.npy"
-            tokens = read_tokens(file) if file.exists() else None
+            file = given / "train.npy"
+            tokens = read_tokens(file) if loaded.kind == "run" and file.exists() else None
             text = text_to_train_on(prompt, tokens, min(33, model.config.block_size + 1))
         else:
             text = Text(tokenizer.encode(arguments.text, allowed_special="all"), "given with --text")
@@ -71,9 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"the training step needs at least 2 tokens, got {len(text.ids)}; "
                 'give a longer text: --text "Once upon a time"'
             )
-        data, weights = gather(
-            model, tokenizer, prompt, text, settings, name=folder.resolve().name, seed=arguments.seed
-        )
+        data, weights = gather(model, tokenizer, prompt, text, settings, name=given.resolve().name, seed=arguments.seed)
     made = page(data, weights).encode()
     write_atomically(out, made)
     print(f"{out}: {len(made) / 1e6:.1f} MB, needs no network; open it in a browser")

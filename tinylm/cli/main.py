@@ -11,7 +11,7 @@ import tinylm
 from tinylm.backend import DeviceError
 from tinylm.backend.threads import set_threads, threads
 from tinylm.checkpoint import CheckpointError
-from tinylm.cli.errors import UsageError, bad_input
+from tinylm.cli.errors import UsageError, bad_input, of_system
 from tinylm.corpus import TextError
 from tinylm.train import TrainingError
 from tokenizer import TokenizerError
@@ -21,7 +21,10 @@ __all__ = ["main", "parser"]
 COMMANDS = {
     "train": "train",
     "sample": "sample",
+    "chat": "chat",
     "eval": "evaluate",
+    "export": "export",
+    "merge": "merge",
     "explore": "explore",
     "step": "step",
     "stub": "stub",
@@ -40,6 +43,7 @@ EPILOG = """examples:
   tinylm train                                  train on the text that every Python carries
   tinylm train a.txt b.txt --out run            train on your own text
   tinylm sample run --prompt "The" --seed 1     let the trained model write
+  tinylm chat SmolLM2.gguf                      talk with a model that others trained
   tinylm eval run other.txt                     how well does it predict another text?
   tinylm explore run --prompt "The"             a page to step through the model
   tinylm step run "The"                         every operation, one at a time, in the terminal
@@ -93,8 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as problem:
-        what = f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
-        print(f"tinylm: error: {what}", file=sys.stderr)
+        print(f"tinylm: error: {of_system(problem)}", file=sys.stderr)
         return 2
     except MemoryError:
         print("tinylm: error: this does not fit into memory; make the model or the batch smaller", file=sys.stderr)

@@ -10,7 +10,10 @@ from types import FrameType
 from typing import Any
 
 from tinylm.backend import peak_memory
+from tinylm.checkpoint import CheckpointError
+from tinylm.cli.errors import of_system
 from tinylm.runs import Evaluation, Run, Sample, Saved
+from tinylm.settings import TrainingSettings
 from tinylm.train import TrainingError, TrainingStep
 
 __all__ = ["follow", "interruptible", "tokenizer_progress"]
@@ -110,15 +113,33 @@ class _Display:
             self.bar.close()
 
 
+def _after_not_finite(run: Run, problem: TrainingError) -> str:
+    """What the folder holds, and what to type to go on."""
+    folder, s = run.folder, run.settings
+    if problem.cause == "weights" and run.step == run.began:
+        return (
+            f"the weights that {folder} holds are damaged; put back a copy of it, or start from a run that is sound: "
+            "tinylm train FILE --init-from RUN --out NEW"
+        )
+    lr = min(s.lr / 10, TrainingSettings().lr)
+    lowest = f" --min-lr {lr / 10:g}" if s.min_lr is not None and s.min_lr > lr else ""
+    return (
+        f"{folder} holds all up to step {run.saved}; go on from there with a lower learning rate: "
+        f"tinylm train --resume {folder} --lr {lr:g}{lowest}"
+    )
+
+
 def follow(run: Run) -> int:
     """Train the run to its end, or until Ctrl-C, and show how it goes; returns the exit status."""
     tokens = len(run.train_tokens) + len(run.val_tokens)
+    trained = f", of which {run.trained_count():,} are trained" if run.base else ""
     print(
-        f"{run.folder}: {run.model.parameter_count():,} parameters, {run.tokenizer.vocab_size:,} token ids, "
+        f"{run.folder}: {run.model.parameter_count():,} parameters{trained}, {run.tokenizer.vocab_size:,} token ids, "
         f"{tokens:,} tokens of text" + (f", going on after step {run.step}" if run.step else ""),
         flush=True,
     )
     if run.step == run.settings.steps:
+        run.save()  # who was killed during the last save may have left weights that are older than the state
         print(f"all {run.step} steps are done; to go on longer: tinylm train --resume {run.folder} --steps N")
         return 0
     display, began = _Display(run), time.perf_counter()
@@ -134,15 +155,26 @@ def follow(run: Run) -> int:
                 elif isinstance(record, Saved) and display.bar is None and record.step == run.settings.steps:
                     display.line(f"saved {run.folder}")
     except TrainingError as problem:
-        raise TrainingError(f"{problem}; {run.folder} holds the run as it was at its last save") from None
+        raise TrainingError(f"{problem}\n{_after_not_finite(run, problem)}", problem.cause) from None
     except BrokenPipeError:  # whoever read our output has had enough
         run.save()
         print(f"nobody reads on: saved step {run.step}; tinylm train --resume {run.folder}", file=sys.stderr)
         raise
+    except OSError as problem:
+        raise CheckpointError(
+            f"{of_system(problem)}; {run.folder} holds all up to step {run.saved}; make room, or put right what is "
+            f"wrong there, and go on with: tinylm train --resume {run.folder}"
+        ) from None
     finally:
         display.close()
     if run.step < run.settings.steps:
         print(f"stopped after step {run.step}, saved; go on with: tinylm train --resume {run.folder}")
         return 130
-    print(f'done in {_duration(time.perf_counter() - began)}; let it write: tinylm sample {run.folder} --prompt "..."')
+    talks = run.conventions.chat_template is not None
+    use = (
+        f"talk with it: tinylm chat {run.folder}"
+        if talks
+        else f'let it write: tinylm sample {run.folder} --prompt "..."'
+    )
+    print(f"done in {_duration(time.perf_counter() - began)}; {use}")
     return 0

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinylm import optim
-from tinylm.checkpoint import AnyTokenizer, load, read_config
+from tinylm.checkpoint import AnyTokenizer
 from tinylm.cli.errors import UsageError, bad_input
 from tinylm.cli.screen import coloured, draw, has_keys, keys, painted, screen
+from tinylm.formats import load_model
 from tinylm.gpt import GPT
-from tinylm.prepare import END, prompt_ids
 from tinylm.sample import sampling
 from tinylm.settings import TrainingSettings
 from tinylm.tracing import Trace, trace
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("folder", nargs="?", metavar="RUN", help="the folder of a run")
+    command.add_argument("folder", nargs="?", metavar="MODEL", help="a run folder, or another model that tinylm loads")
     command.add_argument("prompt", nargs="?", metavar="PROMPT", help="the text (default: the beginning of a text)")
     command.add_argument("--steps", type=int, metavar="N", help="tokens to generate (default 1)")
     command.add_argument(
@@ -117,17 +117,16 @@ def _traced(arguments: argparse.Namespace) -> tuple[Trace, str, AnyTokenizer | N
         raise UsageError(f"--steps must be 1 or more, got {arguments.steps}")
     if arguments.seed is not None and arguments.seed < 0:
         raise UsageError(f"--seed must be 0 or more, got {arguments.seed}")
-    document = read_config(arguments.folder)
-    model, tokenizer = load(arguments.folder)
+    loaded = load_model(arguments.folder)
+    model, tokenizer = loaded.model, loaded.tokenizer
     with trace(model, tokenizer=tokenizer, kernels=arguments.kernels) as seen:
-        ids = prompt_ids(tokenizer, arguments.prompt or "", document.get("start"))
+        ids = loaded.prompt(arguments.prompt or "")
         if arguments.train:
-            _train(model, ids, TrainingSettings.from_dict(document.get("training") or {}))
+            _train(model, ids, TrainingSettings.from_dict(loaded.training))
         else:
-            end = tokenizer.special_tokens.get(END)
             chosen = sampling(
                 model, ids, arguments.steps or 1, 0.8 if arguments.temperature is None else arguments.temperature,
-                arguments.top_k, arguments.top_p, stop=() if end is None else (end,),
+                arguments.top_k, arguments.top_p, stop=loaded.stops,
                 seed=1 if arguments.seed is None else arguments.seed,
             )  # fmt: skip
             for _ in chosen:

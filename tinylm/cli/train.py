@@ -3,14 +3,15 @@
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from tinylm.backend import current_backend, use_device
 from tinylm.backend.threads import set_threads
-from tinylm.checkpoint import AnyTokenizer, check_new, load, read_config, read_json
+from tinylm.checkpoint import AnyTokenizer, check_new, read_config, read_json
 from tinylm.cli.errors import UsageError, bad_input
+from tinylm.cli.finetune import are_dialogues, begin, refuse_changes
 from tinylm.cli.progress import follow, tokenizer_progress
 from tinylm.corpus import builtin_documents, read_documents
 from tinylm.gpt import GPT, GPTConfig
@@ -31,12 +32,28 @@ CHOICES = {
     "n_kv_head": "key and value heads, shared by query heads (default: as many)",
     "mlp_hidden": "hidden width (default: 4 n_embd, for swiglu 8/3)",
 }
-LATER = ("steps", "eval_every", "save_every", "sample_every", "eval_tokens", "recompute")  # may change on resume
+LATER = (  # may change on resume; the rates because that is how a run that diverged goes on
+    "steps", "lr", "min_lr", "clip", "eval_every", "save_every", "sample_every", "eval_tokens", "recompute",
+)  # fmt: skip
+TRAINING = {
+    "lr": "default 0.002; with --init-from 0.0002, of a published model without --lora-rank 0.00002",
+    "min_lr": "default a tenth of lr",
+    "context": "tokens of a window (default: block_size, with --init-from at most 512)",
+    "lora_rank": "train an adapter of this rank and leave the weights as they are (usual: 8; default: all weights)",
+    "lora_alpha": "what the adapter counts, divided by its rank (default 16)",
+    "lora_dropout": "dropout before the adapter (default 0)",
+}
 TOKENIZER_FLAGS = ("vocab_size", "pattern", "tie_break", "char")
+OF_A_RUN = ("format", "version", "start", "use", "adapter")  # what a run notes besides
 
 EPILOG = """The run folder holds config.json, tokenizer.json, model.safetensors, training.safetensors (what changes
 while training), train.npy and val.npy (the tokens), log.jsonl and loss.svg. Ctrl-C saves after the current step
 and says how to go on.
+
+With --init-from, windows have at most 512 tokens, and --block-size N makes them shorter or longer; the model still
+reads as far as before. With --lora-rank, adapter.json and adapter.safetensors take the place of the weights. Of
+dialogues, a line each, {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]},
+the answers alone are trained on: three passes, where --steps is not given.
 
 examples:
   tinylm train                                      the text that every Python carries, a few minutes
@@ -44,6 +61,7 @@ examples:
   tinylm train a.txt --char --n-layer 6 --n-embd 192 --n-head 6
   tinylm train --config run/config.json --out run2 --seed 2
   tinylm train more.txt --init-from run --out tuned --lr 3e-4 --steps 200
+  tinylm train chats.jsonl --init-from model.gguf --out tuned --lora-rank 8
   tinylm train --resume run --steps 3000"""
 
 
@@ -55,10 +73,14 @@ def add(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("file", metavar="FILE", nargs="*", help="UTF-8 text; none: the text that Python carries")
+    command.add_argument(
+        "file", metavar="FILE", nargs="*", help="UTF-8 text, or dialogues (.jsonl); none: the text that Python carries"
+    )
     command.add_argument("--out", metavar="RUN", help="folder to make (default: run, or run-2, run-3, ...)")
     start = command.add_mutually_exclusive_group()
-    start.add_argument("--init-from", metavar="RUN", help="start with the weights and the tokenizer of another run")
+    start.add_argument(
+        "--init-from", metavar="MODEL", help="start with another run, or a model in any form that tinylm sample takes"
+    )
     start.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped")
     command.add_argument("--config", metavar="FILE.json", help='settings: {"model", "training", "tokenizer", "dtype"}')
     command.add_argument("--device", choices=("numpy", "cupy"), help="where to train (default: TINYLM_DEVICE or numpy)")
@@ -86,9 +108,9 @@ def add(commands: Any) -> None:
             shown = "run blocks again in backward: less memory, more time, the same result (default: no)"
             training.add_argument(_flag(f.name), action=argparse.BooleanOptionalAction, default=None, help=shown)
             continue
-        kind = int if isinstance(f.default, int) else float
-        shown = "a tenth of lr" if f.default is None else str(f.default)
-        training.add_argument(_flag(f.name), type=kind, metavar="X", help=f"default {shown}")
+        kind = float if f.name == "min_lr" or isinstance(f.default, float) else int
+        shown = TRAINING.get(f.name) or f"default {f.default}"
+        training.add_argument(_flag(f.name), type=kind, metavar="X", help=shown)
     command.set_defaults(run=run)
 
 
@@ -121,13 +143,19 @@ def _start(arguments: argparse.Namespace) -> int:
         settings = TrainingSettings.from_dict({**config["training"], **_given(arguments, training_names)})
     folder = Path(arguments.out) if arguments.out else _free_folder()
     check_new(folder)
-    documents = read_documents(arguments.file) if arguments.file else builtin_documents()
     if arguments.init_from:
-        model, tokenizer = _init_from(arguments, config)
-    else:
-        model, tokenizer = _new(arguments, config, documents, settings.seed)
+        asked = {**config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights", "vocab_size"])}
+        asked |= {"dtype": dtype} if (dtype := arguments.dtype or config["dtype"]) else {}
+        b = begin(arguments, config, asked)
+        how: dict[str, Any] = {}
+        return follow(Run.create(folder, b.documents, b.tokenizer, b.model, b.settings, how, b.conventions, b.base))
+    if are_dialogues(arguments.file) or settings.lora_rank:
+        what = "--lora-rank adapts" if settings.lora_rank else "dialogues (.jsonl) teach"
+        raise UsageError(f"{what} a model that is there already; say which: --init-from MODEL")
+    documents = read_documents(arguments.file) if arguments.file else builtin_documents()
+    model, tokenizer = _new(arguments, config, documents, settings.seed)
     tie_break = {**config["tokenizer"], **_given(arguments, ("tie_break",))}.get("tie_break")
-    how = {} if arguments.init_from or tie_break is None else {"tie_break": tie_break}
+    how = {} if tie_break is None else {"tie_break": tie_break}
     return follow(Run.create(folder, documents, tokenizer, model, settings, how))
 
 
@@ -135,7 +163,7 @@ def _read_config(path: str | None) -> dict[str, Any]:
     """The settings of a --config file, or of none; a run's own config.json will do."""
     config = read_json(path) if path else {}
     known = ("model", "training", "tokenizer", "dtype")
-    unknown = [name for name in config if name not in (*known, "format", "version", "start")]
+    unknown = [name for name in config if name not in (*known, *OF_A_RUN)]
     if unknown:
         raise UsageError(f"{path}: unknown entry {', '.join(unknown)}; known are {', '.join(known)}")
     read: dict[str, Any] = {"dtype": config.get("dtype")}
@@ -185,32 +213,6 @@ def _new(
         return new_model(shape, tokenizer, seed, arguments.dtype or config["dtype"] or "float32"), tokenizer
 
 
-def _init_from(arguments: argparse.Namespace, config: Mapping[str, Any]) -> tuple[GPT, AnyTokenizer]:
-    """The weights and the tokenizer of another run; flags that would need others are refused."""
-    model, tokenizer = load(arguments.init_from, current_backend().name)
-    present: dict[str, Any] = {**model.config.to_dict(), "dtype": str(model.dtype)}
-    asked = {**config["model"], **_given(arguments, [*MODEL_FLAGS, "bias", "tie_weights", "vocab_size"])}
-    asked |= {"dtype": dtype} if (dtype := arguments.dtype or config["dtype"]) else {}
-    dropout = asked.pop("dropout", present["dropout"])
-    _refuse_changes(asked, present, arguments.init_from)
-    others = [_flag(name) for name in ("char", "pattern", "tie_break") if getattr(arguments, name) is not None]
-    if others or config["tokenizer"]:
-        raise UsageError(f"{' '.join(others) or 'tokenizer settings'}: the tokenizer is that of {arguments.init_from}")
-    if dropout != present["dropout"]:
-        with bad_input():
-            other = GPT(GPTConfig.from_dict({**model.config.to_dict(), "dropout": dropout}), dtype=model.dtype)
-        other.load_state_dict(model.state_dict())
-        model = other
-    return model, tokenizer
-
-
-def _refuse_changes(asked: Mapping[str, Any], present: Mapping[str, Any], folder: str) -> None:
-    """Raise UsageError for the first setting that contradicts what a checkpoint was made with."""
-    for name, value in asked.items():
-        if name in present and value != present[name]:
-            raise UsageError(f"{_flag(name)} {value} contradicts {folder}, which has {present[name]}; leave it out")
-
-
 # -- an old run --------------------------------------------------------------------------------------------
 
 
@@ -219,11 +221,11 @@ def _resume(arguments: argparse.Namespace) -> int:
     if arguments.file or arguments.out or arguments.config:
         raise UsageError("--resume goes on with the text, the folder and the settings of the run; leave out the others")
     document = read_config(folder)
-    training = document.get("training") or {}
+    training = {**asdict(TrainingSettings()), **(document.get("training") or {})}
     present = {**document["model"], **training, "dtype": document["dtype"]}
     names = [*MODEL_FLAGS, "bias", "tie_weights", "dtype", "vocab_size", *(f.name for f in fields(TrainingSettings))]
     asked = _given(arguments, names)
-    _refuse_changes({k: v for k, v in asked.items() if k not in LATER}, present, folder)
+    refuse_changes({k: v for k, v in asked.items() if k not in LATER}, present, folder)
     others = [_flag(name) for name in ("char", "pattern", "tie_break") if getattr(arguments, name) is not None]
     if others:
         raise UsageError(f"{' '.join(others)}: the tokenizer is that of {folder}; leave it out")

@@ -18,7 +18,7 @@ from tinylm.explore.step import EPS, training_step
 from tinylm.gpt import GPT
 from tinylm.ops.activation import GELU_CUBIC, NORMAL_TAIL
 from tinylm.settings import TrainingSettings
-from tokenizer import Tokenizer
+from tokenizer import CharTokenizer, Tokenizer
 
 __all__ = ["LARGEST", "Text", "gather", "last_logits", "text_to_train_on"]
 
@@ -107,6 +107,12 @@ def gather(
         raise ValueError(
             f"the model has {count:,} parameters; a page can carry {LARGEST:,}: a browser would not open it"
         )
+    if config.rope_scaling is not None or config.head_size * config.n_head != config.n_embd:
+        raise ValueError(
+            "the page computes heads of n_embd / n_head features and rotary positions as they are; this model has "
+            f"heads of {config.head_size} features, and its positions are "
+            f"{'stretched' if config.rope_scaling else 'not stretched'}"
+        )
     if not len(prompt):
         raise ValueError("the prompt is empty: the model needs at least one token to go on from")
     if len(text.ids) - 1 > config.block_size:
@@ -155,5 +161,8 @@ def _tokenizer(tokenizer: AnyTokenizer) -> dict[str, Any]:
         special = set(tokenizer.special_tokens.values())
         ids = {token: i for i, token in vocab.items() if i not in special}
         merges = [[ids[a], ids[b], ids[a + b]] for a, b in tokenizer.merges]
-        return found | {"kind": "bpe", "pattern": tokenizer.pattern, "merges": merges, "whole": tokenizer.ignore_merges}
-    return found | {"kind": "char"}
+        pattern = None if tokenizer.normal_form else tokenizer.pattern  # None: the page encodes no text of its own
+        return found | {"kind": "bpe", "pattern": pattern, "merges": merges, "whole": tokenizer.ignore_merges}
+    if isinstance(tokenizer, CharTokenizer):
+        return found | {"kind": "char"}
+    return found | {"kind": "sentencepiece"}  # the page shows its tokens; it cannot encode text of its own

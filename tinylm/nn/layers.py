@@ -56,6 +56,10 @@ class Embedding(Module):
     def forward(self, ids: Any) -> Tensor:
         return F.embedding(self.weight, ids)
 
+    def logits(self, x: Tensor) -> Tensor:
+        """x Wᵀ: the table as output matrix, where the two are tied.  x: (..., C)   →   y: (..., V)"""
+        return F.linear(x, self.weight, transposed=True)
+
 
 class LayerNorm(Module):
     """Layer norm over the last axis, with a gain that begins at 1 and a bias at 0."""

@@ -170,6 +170,10 @@ class Optimizer:
             if entry and set(entry) != set(self.state_names):
                 raise ValueError(f"optimizer state has {sorted(entry)}, this one keeps {sorted(self.state_names)}")
             for name, value in entry.items():
+                if name == "t" and (type(value) is not int or not 0 <= value < 1 << 53):
+                    raise ValueError(f"optimizer state t must be a whole number of steps, got {value!r}")
+                if name != "t" and getattr(getattr(value, "dtype", None), "kind", "") != "f":
+                    raise ValueError(f"optimizer state {name} must be an array of floating-point numbers")
                 if hasattr(value, "dtype") and tuple(value.shape) != p.shape:
                     raise ValueError(f"optimizer state {name} has shape {value.shape}, its parameter {p.shape}")
         for place, (p, entry) in enumerate(zip(parameters, saved["state"], strict=True)):

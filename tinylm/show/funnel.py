@@ -1,7 +1,7 @@
 """How one token was chosen, stage by stage, as bars and as a number falling into an interval; knows no model.
 
-The stages are those of a sampling record: what the model said, repetition penalty, temperature, top-k, top-p, min-p,
-and the draw. Each is shown as the probabilities that a softmax over what is left gives.
+The stages are those of a sampling record: what the model said, processors and penalties, temperature, typical, top-k,
+top-p, min-p, and the draw. Each is shown as the probabilities that a softmax over what is left gives.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["Stage", "intervals", "sampling_funnel", "stages"]
 
 Array = np.ndarray
 GONE_HATCH = "////"
-FILTERS = {"top_k": "top-k", "top_p": "top-p (nucleus)", "min_p": "min-p"}
+FILTERS = {"typical": "typical", "top_k": "top-k", "top_p": "top-p (nucleus)", "min_p": "min-p"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,9 @@ def _softmax(logits: Array) -> Array:
 def stages(record: Any) -> list[Stage]:
     """The stages that a choice went through, those left out that changed nothing because nobody asked for them.
 
-    record    logits, penalized, scaled (V,) numbers; top_k, top_p, min_p (V,) bools or None; p (V,); uniform; token
+    record    logits, penalized, scaled (V,) numbers; typical, top_k, top_p, min_p (V,) bools or None; p (V,); uniform;
+              token; processed, the name and (V,) numbers of each stage before the temperature, where there were more
+              than the repetition penalty
 
     Raises ValueError where logits, scaled, p or token are missing.
     """
@@ -61,13 +63,19 @@ def stages(record: Any) -> list[Stage]:
     found = [Stage("the model's softmax", _softmax(logits), _softmax(logits), none)]
     penalized = field(record, "penalized")
     penalized = logits if penalized is None else np.asarray(penalized, dtype=np.float64)
-    if not np.array_equal(penalized, logits):
+    if field(record, "processed"):
+        before = logits
+        for name, row in field(record, "processed"):
+            gone = np.isneginf(row) & ~np.isneginf(before)
+            found.append(Stage(name, _softmax(row), found[-1].p, gone))
+            before = row
+    elif not np.array_equal(penalized, logits):
         found.append(Stage("repetition penalty", _softmax(penalized), found[-1].p, none))
     if not np.array_equal(scaled, penalized):
-        largest = int(np.abs(penalized).argmax())
+        largest = int(np.where(np.isfinite(penalized), np.abs(penalized), -1).argmax())
         name = f"temperature {number(float(penalized[largest] / scaled[largest]))}"
         found.append(Stage(name, _softmax(scaled), found[-1].p, none))
-    left = np.ones(logits.shape, dtype=bool)
+    left = ~np.isneginf(penalized)
     for key, name in FILTERS.items():
         kept = field(record, key)
         if kept is not None:

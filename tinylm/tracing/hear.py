@@ -100,9 +100,10 @@ def _forgotten(made: "Recording", event: Forgotten) -> None:
 def _chosen(made: "Recording", event: SamplingStep) -> None:
     kept = {
         name: made.store.put(array)
-        for name in ("penalized", "scaled", "top_k", "top_p", "min_p")
+        for name in ("penalized", "scaled", "typical", "top_k", "top_p", "min_p")
         if (array := getattr(event, name)) is not None
     }
+    processed = {"processed": [name for name, _ in event.processed]} if event.processed else {}
     order = np.argsort(-event.scaled, kind="stable")[:LIKELY]
     likely = [[int(token), _token(made, int(token))] for token in order]
     how = "the most likely" if event.uniform is None else f"p {event.p[event.token]:.4f}, drawn by {event.uniform:.6f}"
@@ -114,9 +115,9 @@ def _chosen(made: "Recording", event: SamplingStep) -> None:
         inputs={"logits": made.store.put(event.logits)},
         kept=kept,
         outputs={"p": made.store.put(event.p)},
-        letters=dict.fromkeys(("logits", "penalized", "scaled", "top_k", "top_p", "min_p", "p"), "(V,)"),
+        letters=dict.fromkeys(("logits", "penalized", "scaled", "top_k", "top_p", "min_p", "p", *kept), "(V,)"),
         settings={"position": event.position, "uniform": event.uniform, "token": event.token,
-                  "text": _token(made, event.token), "likely": likely},
+                  "text": _token(made, event.token), "likely": likely, **processed},
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from tinylm.tracing.values import whole
 
 __all__ = ["choice_receipt"]
 
-FILTERS = (("top_k", "top-k"), ("top_p", "top-p"), ("min_p", "min-p"))
+FILTERS = (("typical", "typical"), ("top_k", "top-k"), ("top_p", "top-p"), ("min_p", "min-p"))
 
 
 def choice_receipt(step: TraceStep) -> Receipt:
@@ -25,7 +25,7 @@ def choice_receipt(step: TraceStep) -> Receipt:
         return Receipt(f"{title}, greedy", (_lead(logits, penalized, token),), _rivals(step, penalized, p))
     lines = [
         ("logit", float(logits[token]), "what the model said"),
-        ("repetition penalty", float(penalized[token]) - float(logits[token]), ""),
+        (_stages(step), float(penalized[token]) - float(logits[token]), ""),
         ("temperature", float(scaled[token]) - float(penalized[token]), _temperature(penalized, scaled)),
     ]
     left = scaled
@@ -56,19 +56,25 @@ def choice_receipt(step: TraceStep) -> Receipt:
     )
 
 
+def _stages(step: TraceStep) -> str:
+    """The stages before the temperature that were asked for; the repetition penalty where none was."""
+    return ", ".join(step.settings.get("processed", [])) or "repetition penalty"
+
+
 def _log_sum(logits: np.ndarray) -> float:
     highest = float(logits.max())
     return highest + math.log(float(np.exp(logits - highest).sum()))
 
 
 def _temperature(penalized: np.ndarray, scaled: np.ndarray) -> str:
-    place = int(np.abs(penalized).argmax())
+    place = int(np.where(np.isfinite(penalized), np.abs(penalized), -1).argmax())
     return f"÷ {penalized[place] / scaled[place]:.6g}" if scaled[place] else ""
 
 
 def _lead(logits: np.ndarray, penalized: np.ndarray, token: int) -> Sum:
     """Greedy: the next best logit, and by how much this one is larger."""
     others = np.delete(penalized, token)
+    others = others[np.isfinite(others)]  # what is forbidden is −∞
     best = Fraction(float(others.max())) if others.size else Fraction(0)
     own = Fraction(float(penalized[token]))
     lines = (Line("next best", best, "largest among the others"), Line("lead", own - best, "0: the smaller id wins"))

@@ -195,7 +195,7 @@ add(
             Fault(
                 "keys_for_values",
                 "the keys served as values, too",
-                (("start=C + G * D)", "start=C)"),),
+                (("start=(H + G) * D)", "start=H * D)"),),
                 "Where in the C + 2 G D features do the values begin?",
             ),
             Fault(
@@ -214,15 +214,15 @@ add(
                 "not_rotated",
                 "nothing were rotated by its position",
                 (
-                    ("q = F.rotary(q, positions, self.config.rope_base)", "pass"),
-                    ("k = F.rotary(k, positions, self.config.rope_base)", "pass"),
+                    ("q = self._turned(q, positions)", "pass"),
+                    ("k = self._turned(k, positions)", "pass"),
                 ),
                 'What does config.position "rope" ask for?',
             ),
             Fault(
                 "only_queries_rotated",
                 "queries were rotated by their positions, and keys were not",
-                (("k = F.rotary(k, positions, self.config.rope_base)", "pass"),),
+                (("k = self._turned(k, positions)", "pass"),),
                 "The angle between query and key is to be that of their distance.",
             ),
             Fault(
@@ -230,7 +230,7 @@ add(
                 "values were rotated, too",
                 (
                     (
-                        "        k = F.rotary(k, positions, self.config.rope_base)",
+                        "        k = self._turned(k, positions)",
                         "        k, v = [F.rotary(each, positions, self.config.rope_base) for each in (k, v)]",
                     ),
                 ),
