@@ -48,8 +48,8 @@ def files(path: Path, folder: Path, ids: list[int]) -> tuple[int, dict[str, tupl
         "ours": (FOLDER / "ours_model.py", {}),
         "ours, kept quantised": (FOLDER / "ours_model.py", {"keep": True}),
         "transformers": (FOLDER / "peer_transformers_model.py", {"folder": str(folder / "hf")}),
-        "llama.cpp, float32": (FOLDER / "peer_llama_cpp.py", {"file": str(folder / "f32.gguf")}),
-        "llama.cpp, the file": (FOLDER / "peer_llama_cpp.py", {"file": str(path)}),
+        "llama.cpp, float32": (FOLDER / "peer_llama_cpp.py", {"model_file": str(folder / "f32.gguf")}),
+        "llama.cpp, the file": (FOLDER / "peer_llama_cpp.py", {"model_file": str(path)}),
     }
 
 

@@ -13,7 +13,7 @@ def contender(settings: dict[str, Any]) -> dict[str, Callable[[], Iterator[Any]]
     def load() -> Iterator[None]:
         found.append(
             llama_cpp.Llama(
-                settings["file"], n_ctx=1024, n_batch=512, n_threads=n, n_threads_batch=n, n_gpu_layers=0, verbose=False
+                settings["model_file"], n_ctx=1024, n_batch=512, n_threads=n, n_threads_batch=n, n_gpu_layers=0, verbose=False
             )
         )
         yield None
