@@ -11,11 +11,8 @@ def contender(settings: dict[str, Any]) -> dict[str, Callable[[], Iterator[Any]]
     n = settings["threads"]
 
     def load() -> Iterator[None]:
-        found.append(
-            llama_cpp.Llama(
-                settings["model_file"], n_ctx=1024, n_batch=512, n_threads=n, n_threads_batch=n, n_gpu_layers=0, verbose=False
-            )
-        )
+        file, threads = settings["model_file"], {"n_threads": n, "n_threads_batch": n}
+        found.append(llama_cpp.Llama(file, n_ctx=1024, n_batch=512, n_gpu_layers=0, verbose=False, **threads))
         yield None
 
     def tokens(count: int) -> Iterator[int]:
