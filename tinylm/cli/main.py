@@ -79,6 +79,11 @@ def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     return top
 
 
+def _give_up_output() -> None:
+    """Let what standard output still holds go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status: 0, 2 for bad input, 130 when interrupted, 141 for a closed pipe."""
     given = sys.argv[1:] if argv is None else argv
@@ -94,10 +99,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tinylm: error: {problem}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return BROKEN_PIPE
     except OSError as problem:
         print(f"tinylm: error: {of_system(problem)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # what it still holds has no place to go, and Python would try again at its end
+            _give_up_output()
         return 2
     except MemoryError:
         print("tinylm: error: this does not fit into memory; make the model or the batch smaller", file=sys.stderr)
