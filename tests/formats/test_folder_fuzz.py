@@ -3,6 +3,7 @@
 TINYLM_FUZZ=20000 pytest tests/formats/test_folder_fuzz.py    with 20,000 files a reader
 """
 
+import json
 import os
 import random
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.formats.test_load import nanogpt
 from tests.runs.hostile import attacked, changed_bytes, changed_json, changed_safetensors
 from tinylm import GPT, CheckpointError, GPTConfig
+from tinylm.corpus import TextError
 from tinylm.formats import load_model
 from tinylm.formats.export import export
 from tinylm.formats.model import Loaded
+from tinylm.instruct import read_dialogues
 from tokenizer import train_bpe
 
 COUNT = int(os.environ.get("TINYLM_FUZZ", "500"))
@@ -91,6 +95,49 @@ def test_a_file_with_all_inside_is_loaded_or_refused_whatever_was_damaged(kind, 
         return changed_safetensors(rng, good, rng.choice(inside) if inside else None)
 
     attacked(change, read, (CheckpointError,), COUNT)
+
+
+def test_a_nanogpt_folder_is_loaded_or_refused_whatever_was_damaged(tmp_path) -> None:
+    folder = nanogpt(tmp_path / "model", metadata={"n_head": "3"}, config={"model_args": {"n_head": 3, "n_layer": 2}})
+    use(folder)
+    good = {p.name: p.read_bytes() for p in folder.iterdir()}
+    chosen = [""]
+
+    def change(rng: random.Random) -> bytes:
+        name = chosen[0] = rng.choice(sorted(good))
+        if name.endswith(".safetensors"):
+            return changed_safetensors(rng, good[name])
+        return changed_json(rng, good[name]) if rng.random() < 0.8 else changed_bytes(rng, good[name])
+
+    def read(data: bytes) -> None:
+        (folder / chosen[0]).write_bytes(data)
+        try:
+            with np.errstate(all="ignore"):
+                use(folder)
+        finally:
+            (folder / chosen[0]).write_bytes(good[chosen[0]])
+
+    attacked(change, read, (CheckpointError,), COUNT)
+
+
+def test_dialogues_are_read_or_refused_whatever_was_damaged(tmp_path) -> None:
+    said = [{"role": "user", "content": "a\nb"}, {"role": "assistant", "content": "é c"}]
+    good = b"".join(json.dumps(line).encode() + b"\n" for line in ({"messages": said}, said))
+    file = tmp_path / "d.jsonl"
+
+    def change(rng: random.Random) -> bytes:
+        if rng.random() < 0.4:
+            return changed_bytes(rng, good)
+        lines = good.split(b"\n")
+        number = rng.randrange(2)
+        lines[number] = changed_json(rng, lines[number]).replace(b"\n", b" ")
+        return b"\n".join(lines)
+
+    def read(data: bytes) -> None:
+        file.write_bytes(data)
+        read_dialogues([file])
+
+    attacked(change, read, (TextError,), COUNT)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
