@@ -224,8 +224,10 @@ def test_a_file_of_our_own_that_is_damaged_is_refused(run, changes, message, tmp
 
 
 def test_what_is_no_model_is_told_with_what_is(run, tmp_path) -> None:
-    with pytest.raises(CheckpointError, match="there is no such folder or file"):
+    with pytest.raises(CheckpointError, match=r"there is no such folder or file; `tinylm train --out .*none`"):
         load_model(tmp_path / "none")
+    with pytest.raises(CheckpointError, match=r"none\.gguf: there is no such folder or file$"):
+        load_model(tmp_path / "none.gguf")
     (tmp_path / "text.txt").write_text("some text, and more")
     with pytest.raises(CheckpointError, match="not a model that is read here; supported are a run folder of tinylm"):
         load_model(tmp_path / "text.txt")

@@ -65,7 +65,8 @@ def load_model(
     """
     path = Path(path)
     if not path.exists():
-        raise CheckpointError(f"{path}: there is no such folder or file; `tinylm train --out {path}` makes a run")
+        hint = "" if path.suffix else f"; `tinylm train --out {path}` makes a run"
+        raise CheckpointError(f"{path}: there is no such folder or file{hint}")
     if path.is_dir() and (path / CONFIG).exists():
         check_ordinary(path / CONFIG)
         if read_json(path / CONFIG).get("format") == FORMAT:
